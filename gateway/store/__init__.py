@@ -1,0 +1,1 @@
+"""Redis: look-up keys, queues, schedule, dead letters, leases. Nothing else imports redis."""

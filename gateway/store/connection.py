@@ -1,0 +1,82 @@
+"""The connection to Redis, and the one table that turns its exceptions into ours."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError, RedisError
+
+from gateway.core.errors import ConfigError, StoreError
+
+Client = Redis
+Value = bytes | str | int | float
+
+_SCRIPTS: Final = Path(__file__).parent / "scripts"
+
+
+@asynccontextmanager
+async def connect(url: str, *, timeout_s: float = 5.0, pool: int = 64) -> AsyncIterator[Client]:
+    """Open a pool of connections to `url` (redis://, rediss:// or unix://). Connects lazily.
+
+    Nothing is retried inside the client: a `take` whose answer was lost must be recovered by
+    its caller, and a commit that is repeated blindly would hide a store that is going down.
+    """
+    try:
+        client = Redis.from_url(
+            url,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+            max_connections=pool,
+            retry=Retry(NoBackoff(), 0),
+            health_check_interval=15,
+        )
+    except ValueError as exc:
+        raise ConfigError(f"REDIS_URL cannot be read: {exc}") from exc
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@contextmanager
+def store_errors() -> Iterator[None]:
+    """Map every fault of Redis to StoreError: the edge of the store (law 9)."""
+    try:
+        yield
+    except (RedisError, OSError, TimeoutError) as exc:
+        raise StoreError(f"Redis: {type(exc).__name__}: {exc}") from exc
+
+
+async def run_all(client: Client, *commands: Sequence[Value], atomic: bool = False) -> list[Any]:
+    """Run commands in one round trip, as one transaction when `atomic`. Raises StoreError."""
+    with store_errors():
+        async with client.pipeline(transaction=atomic) as pipe:
+            for command in commands:
+                # A pipeline only queues here, whatever the method's type says.
+                pipe.execute_command(*command)  # type: ignore[unused-awaitable]
+            return await pipe.execute()
+
+
+class Script:
+    """One Lua file, run by its digest and sent whole only when the server does not know it."""
+
+    def __init__(self, client: Client, name: str) -> None:
+        self._client = client
+        self._text = (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+        # Redis names scripts by SHA-1; nothing here depends on its strength.
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, keys: Sequence[str], args: Sequence[Value]) -> Any:
+        """Run the script. Raises StoreError."""
+        with store_errors():
+            try:
+                return await self._client.evalsha(self._sha, len(keys), *keys, *args)
+            except NoScriptError:
+                return await self._client.eval(self._text, len(keys), *keys, *args)

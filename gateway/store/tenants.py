@@ -1,0 +1,150 @@
+"""Who owns a workspace, and whose bearer key this is: the look-up keys.
+
+Resolution always asks Redis: no cache here may outlive a re-binding. Decoding alone is cached, by
+content, so a changed value is a different entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
+from typing import cast
+
+import msgspec
+
+from gateway.core.errors import StoreError
+from gateway.core.ids import Platform, TenantId, WorkspaceId
+from gateway.core.tenants import Binding, Endpoint
+from gateway.store.connection import Client, run_all, store_errors
+from gateway.store.keys import (
+    AGENT_KEY_PREFIX,
+    WORKSPACE_PREFIX,
+    Pepper,
+    shard_of,
+)
+
+_BINDING = "b"
+_CREDENTIAL = "c"
+
+
+class BoundWorkspace(msgspec.Struct, frozen=True, kw_only=True):
+    """A binding and the sealed credential that came with it in the same read."""
+
+    binding: Binding
+    sealed_credential: bytes | None
+
+
+class TenantLookup:
+    """Reads and writes the look-up keys. PostgreSQL is their system of record."""
+
+    def __init__(self, client: Client, pepper: Pepper, shards: int) -> None:
+        self._client = client
+        self._pepper = pepper
+        self._shards = shards
+
+    async def resolve(
+        self, platform: Platform, candidates: Sequence[WorkspaceId]
+    ) -> Binding | None:
+        """Find the binding of the first candidate that is bound, most specific first.
+
+        One round trip. None means that Redis answered and knows no such workspace. Raises
+        StoreError.
+        """
+        keys = [self._pepper.workspace(platform, workspace) for workspace in candidates]
+        if len(keys) == 1:
+            with store_errors():
+                values = [await self._client.execute_command("HGET", keys[0], _BINDING)]
+        else:
+            values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
+        return next((_decode_binding(value) for value in values if value is not None), None)
+
+    async def bound_workspace(
+        self, platform: Platform, workspace: WorkspaceId
+    ) -> BoundWorkspace | None:
+        """Read binding and credential together, so that they cannot be of two owners."""
+        key = self._pepper.workspace(platform, workspace)
+        with store_errors():
+            binding, credential = await self._client.execute_command(
+                "HMGET", key, _BINDING, _CREDENTIAL
+            )
+        if binding is None:
+            return None
+        return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
+
+    async def tenant_of_key(self, agent_key: str) -> TenantId | None:
+        """Find whose bearer key this is; None when it is nobody's or has expired."""
+        with store_errors():
+            value = await self._client.execute_command("GET", self._pepper.agent_key(agent_key))
+        return None if value is None else TenantId(value.decode())
+
+    async def put_binding(self, binding: Binding, sealed_credential: bytes | None) -> None:
+        """Write a workspace's look-up key."""
+        key = self._pepper.workspace(binding.platform, binding.workspace)
+        fields: list[str | bytes] = [_BINDING, msgspec.json.encode(binding)]
+        if sealed_credential is not None:
+            fields += [_CREDENTIAL, sealed_credential]
+        await run_all(self._client, ("DEL", key), ("HSET", key, *fields), atomic=True)
+
+    async def remove_binding(self, platform: Platform, workspace: WorkspaceId) -> None:
+        """Forget a workspace: from now on its events belong to nobody."""
+        await self.forget([self._pepper.workspace(platform, workspace)])
+
+    async def put_agent_key(
+        self, digest: str, tenant: TenantId, *, expires_at_ms: int | None = None
+    ) -> None:
+        """Make a bearer key valid, by its digest (`Pepper.agent_key_digest`)."""
+        expiry = () if expires_at_ms is None else ("PXAT", expires_at_ms)
+        with store_errors():
+            await self._client.execute_command(
+                "SET", f"{AGENT_KEY_PREFIX}{digest}", tenant, *expiry
+            )
+
+    async def remove_agent_key(self, digest: str) -> None:
+        """Make a bearer key invalid."""
+        await self.forget([f"{AGENT_KEY_PREFIX}{digest}"])
+
+    async def put_endpoint(self, endpoint: Endpoint) -> None:
+        """Write where a tenant's container listens; workers read it with every take."""
+        shard = shard_of(endpoint.tenant, self._shards)
+        await run_all(
+            self._client,
+            ("HSET", shard.profiles, endpoint.tenant, msgspec.json.encode(endpoint)),
+            ("HSET", shard.tenants, endpoint.tenant, endpoint.concurrency),
+            atomic=True,
+        )
+
+    async def remove_endpoint(self, tenant: TenantId) -> None:
+        """Forget a tenant's container."""
+        shard = shard_of(tenant, self._shards)
+        await run_all(
+            self._client,
+            ("HDEL", shard.profiles, tenant),
+            ("HDEL", shard.tenants, tenant),
+            atomic=True,
+        )
+
+    async def look_up_keys(self) -> AsyncIterator[str]:
+        """List every workspace and agent key there is, for a rebuild to prune."""
+        for prefix in (WORKSPACE_PREFIX, AGENT_KEY_PREFIX):
+            with store_errors():
+                async for key in self._client.scan_iter(match=f"{prefix}*", count=1000):
+                    yield cast("bytes", key).decode()
+
+    async def forget(self, keys: Sequence[str]) -> None:
+        """Remove look-up keys that a rebuild found to be nobody's."""
+        with store_errors():
+            for key in keys:
+                await self._client.execute_command("DEL", key)
+
+    def workspace_key(self, platform: Platform, workspace: WorkspaceId) -> str:
+        """Name the look-up key of a workspace."""
+        return self._pepper.workspace(platform, workspace)
+
+
+@lru_cache(maxsize=4096)
+def _decode_binding(value: bytes) -> Binding:
+    try:
+        return msgspec.json.decode(value, type=Binding)
+    except msgspec.DecodeError as exc:
+        # Half-read rules could route to the wrong place; a broken key is a fault, not "unknown".
+        raise StoreError(f"a workspace key does not hold a binding: {exc}") from exc

@@ -54,13 +54,18 @@ def store_errors() -> Iterator[None]:
         raise StoreError(f"Redis: {type(exc).__name__}: {exc}") from exc
 
 
+async def run(client: Client, *command: Value) -> Any:
+    """Run one command. Raises StoreError."""
+    with store_errors():
+        return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+
+
 async def run_all(client: Client, *commands: Sequence[Value], atomic: bool = False) -> list[Any]:
     """Run commands in one round trip, as one transaction when `atomic`. Raises StoreError."""
     with store_errors():
         async with client.pipeline(transaction=atomic) as pipe:
             for command in commands:
-                # A pipeline only queues here, whatever the method's type says.
-                pipe.execute_command(*command)  # type: ignore[unused-awaitable]
+                pipe.execute_command(*command)
             return await pipe.execute()
 
 

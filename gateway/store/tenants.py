@@ -15,7 +15,7 @@ import msgspec
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.tenants import Binding, Endpoint
-from gateway.store.connection import Client, run_all, store_errors
+from gateway.store.connection import Client, run, run_all, store_errors
 from gateway.store.keys import (
     AGENT_KEY_PREFIX,
     WORKSPACE_PREFIX,
@@ -52,8 +52,7 @@ class TenantLookup:
         """
         keys = [self._pepper.workspace(platform, workspace) for workspace in candidates]
         if len(keys) == 1:
-            with store_errors():
-                values = [await self._client.execute_command("HGET", keys[0], _BINDING)]
+            values = [await run(self._client, "HGET", keys[0], _BINDING)]
         else:
             values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
         return next((_decode_binding(value) for value in values if value is not None), None)
@@ -63,18 +62,14 @@ class TenantLookup:
     ) -> BoundWorkspace | None:
         """Read binding and credential together, so that they cannot be of two owners."""
         key = self._pepper.workspace(platform, workspace)
-        with store_errors():
-            binding, credential = await self._client.execute_command(
-                "HMGET", key, _BINDING, _CREDENTIAL
-            )
+        binding, credential = await run(self._client, "HMGET", key, _BINDING, _CREDENTIAL)
         if binding is None:
             return None
         return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
 
     async def tenant_of_key(self, agent_key: str) -> TenantId | None:
         """Find whose bearer key this is; None when it is nobody's or has expired."""
-        with store_errors():
-            value = await self._client.execute_command("GET", self._pepper.agent_key(agent_key))
+        value = await run(self._client, "GET", self._pepper.agent_key(agent_key))
         return None if value is None else TenantId(value.decode())
 
     async def put_binding(self, binding: Binding, sealed_credential: bytes | None) -> None:
@@ -94,10 +89,7 @@ class TenantLookup:
     ) -> None:
         """Make a bearer key valid, by its digest (`Pepper.agent_key_digest`)."""
         expiry = () if expires_at_ms is None else ("PXAT", expires_at_ms)
-        with store_errors():
-            await self._client.execute_command(
-                "SET", f"{AGENT_KEY_PREFIX}{digest}", tenant, *expiry
-            )
+        await run(self._client, "SET", f"{AGENT_KEY_PREFIX}{digest}", tenant, *expiry)
 
     async def remove_agent_key(self, digest: str) -> None:
         """Make a bearer key invalid."""
@@ -132,9 +124,8 @@ class TenantLookup:
 
     async def forget(self, keys: Sequence[str]) -> None:
         """Remove look-up keys that a rebuild found to be nobody's."""
-        with store_errors():
-            for key in keys:
-                await self._client.execute_command("DEL", key)
+        for key in keys:
+            await run(self._client, "DEL", key)
 
     def workspace_key(self, platform: Platform, workspace: WorkspaceId) -> str:
         """Name the look-up key of a workspace."""

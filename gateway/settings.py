@@ -1,0 +1,138 @@
+"""Settings: the only reader of the environment. Reports every problem at once, never a secret."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gateway.core.errors import ConfigError
+from gateway.core.ids import Platform
+from gateway.embedded import default_data_dir
+
+DEMO_PEPPER = "channel-gateway-demo-pepper-not-secret"
+DEMO_SEALING_KEY = "ZGVtby1vbmx5LW5vdC1hLXNlY3JldC1rZXktMDAwMDA="
+MIN_PEPPER_CHARS = 32
+_PREFIX = "GATEWAY_"
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Each field is the environment variable `GATEWAY_<FIELD>`
+    unless an alias names another.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    redis_url: str | None = Field(default=None, validation_alias="REDIS_URL")
+    database_url: str | None = Field(default=None, validation_alias="DATABASE_URL")
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Where embedded servers keep their data, when a URL above is missing."""
+
+    demo: bool = False
+    pepper: SecretStr = SecretStr(DEMO_PEPPER)
+    sealing_keys: Annotated[tuple[SecretStr, ...], NoDecode] = (SecretStr(DEMO_SEALING_KEY),)
+    """Fernet keys, newest first, separated by commas."""
+
+    shards: int = Field(default=16, ge=1, le=1024)
+    lease_s: float = Field(default=10.0, ge=1, le=300)
+    stop_deadline_s: float = Field(default=20.0, ge=0, le=600)
+    in_flight: int = Field(default=512, ge=1, le=10_000)
+    """How many deliveries one process attempts at the same moment, per direction."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+    ops_host: str = "127.0.0.1"
+    ops_port: int = Field(default=9090, ge=0, le=65_535)
+    """Metrics have a listener of their own: labels name tenants, which agents must not read."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    retention_months: int = Field(default=13, ge=1, le=120)
+
+    platforms: Annotated[tuple[Platform, ...], NoDecode] = (Platform.SLACK,)
+    slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
+    slack_api_base_url: str = Field(
+        default="https://slack.com/api/", validation_alias="SLACK_API_BASE_URL"
+    )
+    slack_posts_per_s: float = Field(default=1.0, gt=0, le=100)
+    """Pace per channel; Slack allows about one message a second."""
+
+    @field_validator("sealing_keys", "platforms", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _some_key(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not value:
+            raise ValueError("must name at least one key")
+        return value
+
+    def checked(self) -> Self:
+        """Refuse secrets that everybody knows. Raises ConfigError naming all of them."""
+        problems = self._secret_problems()
+        if problems:
+            raise ConfigError(_listed(problems))
+        return self
+
+    def checked_for_serving(self) -> Self:
+        """Check what only `serve` needs, too. Raises ConfigError naming every problem."""
+        problems = self._secret_problems()
+        if Platform.SLACK in self.platforms:
+            problems += self._slack_problems()
+        for platform in self.platforms:
+            if platform is not Platform.SLACK:
+                problems.append(f"GATEWAY_PLATFORMS: {platform.value} has no adapter yet")
+        if problems:
+            raise ConfigError(_listed(problems))
+        return self
+
+    def _secret_problems(self) -> list[str]:
+        if self.demo:
+            return []
+        problems = []
+        pepper = self.pepper.get_secret_value()
+        if pepper == DEMO_PEPPER:
+            problems.append("GATEWAY_PEPPER is not set: `channel-gateway secrets` makes one")
+        elif len(pepper) < MIN_PEPPER_CHARS:
+            problems.append(f"GATEWAY_PEPPER is shorter than {MIN_PEPPER_CHARS} characters")
+        if any(key.get_secret_value() == DEMO_SEALING_KEY for key in self.sealing_keys):
+            problems.append("GATEWAY_SEALING_KEYS is not set: `channel-gateway secrets` makes one")
+        return problems
+
+    def _slack_problems(self) -> list[str]:
+        problems = []
+        token = self.slack_app_token.get_secret_value() if self.slack_app_token else ""
+        if not token.startswith("xapp-"):
+            problems.append(
+                "SLACK_APP_TOKEN must be an app-level token (xapp-...): "
+                "set it, or take slack out of GATEWAY_PLATFORMS"
+            )
+        if not self.slack_api_base_url.startswith(("https://", "http://127.0.0.1", "http://[::1]")):
+            problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
+        return problems
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises ConfigError that names every setting that cannot be read."""
+    try:
+        return Settings()
+    except ValidationError as exc:
+        problems = [f"{_env_name(error['loc'])}: {error['msg']}" for error in exc.errors()]
+        # No `from exc`: pydantic quotes the input, which may be a secret.
+        raise ConfigError(_listed(problems)) from None
+
+
+def _env_name(loc: tuple[int | str, ...]) -> str:
+    name = str(loc[0]) if loc else "settings"
+    return name if name.isupper() else f"{_PREFIX}{name.upper()}"
+
+
+def _listed(problems: list[str]) -> str:
+    return "\n".join(problems)

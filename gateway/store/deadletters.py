@@ -1,0 +1,109 @@
+"""Dead letters: deliveries that the gateway gave up, per tenant, until a person decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.deliveries import DeadLetter, Direction, Reason
+from gateway.core.errors import NotFoundError
+from gateway.core.ids import ConversationId, DeliveryId, TenantId
+from gateway.store.connection import Client, Script, run
+from gateway.store.deliveries import wake_message
+from gateway.store.keys import WAKE_CHANNEL, shard_of
+
+
+class DeadLetterStore:
+    """Lists, replays and discards. Every action leaves its audit record in the same write."""
+
+    def __init__(self, client: Client, shards: int) -> None:
+        self._client = client
+        self._shards = shards
+        self._replay = Script(client, "replay")
+        self._discard = Script(client, "discard")
+
+    async def page(
+        self, tenant: TenantId, *, after: str | None = None, limit: int = 50
+    ) -> list[DeadLetter]:
+        """List dead letters, oldest first; `after` is the cursor of the last one seen."""
+        start = "-" if after is None else f"({after}"
+        key = shard_of(tenant, self._shards).dead(tenant)
+        found = await run(self._client, "XRANGE", key, start, "+", "COUNT", limit)
+        return [_letter(tenant, cursor, fields) for cursor, fields in found]
+
+    async def get(self, tenant: TenantId, delivery: DeliveryId) -> DeadLetter:
+        """Find one by its delivery id. Raises NotFoundError, StoreError."""
+        key = shard_of(tenant, self._shards).dead(tenant)
+        cursor = await run(self._client, "HGET", f"{key}:ids", delivery)
+        found = await run(self._client, "XRANGE", key, cursor, cursor) if cursor else []
+        if not found:
+            raise NotFoundError(f"tenant {tenant} has no dead letter {delivery}")
+        return _letter(tenant, *found[0])
+
+    async def count(self, tenant: TenantId) -> int:
+        """Count a tenant's dead letters."""
+        key = shard_of(tenant, self._shards).dead(tenant)
+        return int(await run(self._client, "XLEN", key))
+
+    async def replay(self, letter: DeadLetter, *, actor: str) -> bool:
+        """Queue it again under the same delivery id, at the end of its conversation's lane.
+
+        False when somebody else was faster. Raises StoreError.
+        """
+        shard = shard_of(letter.tenant, self._shards)
+        queue = shard.queue(letter.tenant, letter.direction)
+        dead = shard.dead(letter.tenant)
+        keys = [
+            dead,
+            f"{dead}:ids",
+            queue,
+            f"{queue}:lane:{letter.conversation}",
+            f"{queue}:ready",
+            shard.ring(letter.direction),
+            shard.audit,
+        ]
+        record = _record(letter, AuditAction.DEAD_LETTER_REPLAYED, actor)
+        wake = wake_message(shard, letter.direction)
+        args = [letter.cursor, letter.tenant, letter.conversation, record, WAKE_CHANNEL, wake]
+        return bool(await self._replay(keys, args))
+
+    async def discard(self, letter: DeadLetter, *, actor: str, reason: str) -> bool:
+        """Drop it for good. False when it is not there any more. Raises StoreError."""
+        shard = shard_of(letter.tenant, self._shards)
+        dead = shard.dead(letter.tenant)
+        record = _record(letter, AuditAction.DEAD_LETTER_DISCARDED, f"{actor}: {reason}")
+        keys = [dead, f"{dead}:ids", shard.audit]
+        return bool(await self._discard(keys, [letter.cursor, letter.id, record]))
+
+
+def _record(letter: DeadLetter, action: AuditAction, detail: str) -> bytes:
+    return msgspec.json.encode(
+        AuditRecord(
+            tenant=letter.tenant,
+            action=action,
+            conversation=letter.conversation,
+            delivery_id=letter.id,
+            direction=letter.direction,
+            attempt=letter.attempts,
+            detail=detail,
+        )
+    )
+
+
+def _letter(tenant: TenantId, cursor: bytes, flat: Sequence[bytes]) -> DeadLetter:
+    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+    return DeadLetter(
+        id=DeliveryId(fields[b"i"].decode()),
+        cursor=cursor.decode(),
+        tenant=tenant,
+        direction=Direction(fields[b"d"].decode()),
+        conversation=ConversationId(fields[b"c"].decode()),
+        reason=Reason(fields[b"r"].decode()),
+        detail=fields[b"t"].decode(),
+        attempts=int(fields[b"n"]),
+        accepted_at_ms=int(fields[b"a"]),
+        died_at_ms=int(cursor.partition(b"-")[0]),
+        payload=fields[b"p"],
+    )

@@ -1,0 +1,237 @@
+"""The delivery queues: commit, take, settle. Each is one atomic script, so that a crash can fall
+between two of them but never inside one.
+
+A tenant's stream keeps what its deliveries hold; a lane (list) per conversation keeps their order.
+A lane is in exactly one of four states: empty, ready, in flight, or waiting in the schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from gateway.core.audit import AuditRecord
+from gateway.core.deliveries import Delivery, Direction, NewDelivery, Receipt
+from gateway.core.errors import LeaseLostError, StoreError
+from gateway.core.ids import ConversationId, DeliveryId, TenantId
+from gateway.core.retry import Again, Dead, Done, Settlement
+from gateway.core.tenants import Endpoint, Limits
+from gateway.store.connection import Client, Script, Value, run
+from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
+from gateway.store.leases import Lease
+
+DEDUPE_TTL_S = 24 * 3600
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """One decision to store. `deliveries` share one conversation and keep their order.
+
+    `dedupe_keys` are unique within the tenant; `dedupe_value` is what a later duplicate is told.
+    `limits` bound the queue; the quota is counted only when `metered`.
+    """
+
+    tenant: TenantId
+    direction: Direction
+    conversation: ConversationId
+    deliveries: tuple[NewDelivery, ...]
+    audit: AuditRecord
+    limits: Limits
+    dedupe_keys: tuple[str, ...] = ()
+    dedupe_value: str = ""
+    metered: bool = False
+
+
+class Committed(msgspec.Struct, frozen=True):
+    """How a commit ended; for a duplicate, with the dedupe value of the first."""
+
+    receipt: Receipt
+    dedupe_value: str
+
+
+class Settled(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of a delivery, and the record of it (None for a mere deferral)."""
+
+    delivery: Delivery
+    settlement: Settlement
+    audit: AuditRecord | None
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker got. `next_due_ms` is when the earliest waiting lane becomes due (Unix ms)."""
+
+    deliveries: list[Delivery]
+    endpoints: dict[TenantId, Endpoint]
+    next_due_ms: int | None
+
+
+class DeliveryStore:
+    """Commits decisions and hands out work. Knows no platform and no transport."""
+
+    def __init__(self, client: Client, shards: int) -> None:
+        self._client = client
+        self._shards = shards
+        self._commit = Script(client, "commit")
+        self._take = Script(client, "take")
+        self._settle = Script(client, "settle")
+        self._recover = Script(client, "recover")
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Store a decision with its deliveries and its audit record. Raises StoreError."""
+        shard = shard_of(commit.tenant, self._shards)
+        own = shard.tenant(commit.tenant)
+        queue = shard.queue(commit.tenant, commit.direction)
+        keys = [
+            queue,
+            f"{queue}:lane:{commit.conversation}",
+            f"{queue}:ready",
+            shard.ring(commit.direction),
+            shard.audit,
+            f"{own}quota",
+            *(f"{own}dd:{commit.direction}:{key}" for key in commit.dedupe_keys),
+        ]
+        outcome, first = await self._commit(keys, _commit_arguments(commit, shard))
+        return Committed(Receipt(outcome.decode()), first.decode())
+
+    async def record(self, record: AuditRecord) -> None:
+        """Store a decision that leads nowhere. Raises StoreError."""
+        shard = shard_of(record.tenant, self._shards)
+        await run(self._client, "XADD", shard.audit, "*", "r", msgspec.json.encode(record), "o", "")
+
+    async def take(self, lease: Lease, limit: int) -> Taken:
+        """Take up to `limit` deliveries that may start now.
+
+        Raises LeaseLostError when the shard is another replica's; StoreError when the answer was
+        lost, after which the shard must be recovered before anything else is taken.
+        """
+        shard, direction = lease.shard, lease.direction
+        keys = [
+            shard.lease(lease.role),
+            shard.ring(direction),
+            shard.schedule(direction),
+            shard.in_flight(direction),
+            shard.active(direction),
+            shard.tenants,
+            shard.profiles,
+        ]
+        answer = await self._take(keys, [lease.token, f"{shard.prefix}t:", direction, limit])
+        _check_lease(answer, lease)
+        _, next_due, taken, profiles = answer
+        return Taken(
+            deliveries=[_delivery(fields, direction) for fields in taken],
+            endpoints=_endpoints(profiles),
+            next_due_ms=None if next_due == b"-1" else int(next_due),
+        )
+
+    async def settle(self, lease: Lease, settled: Sequence[Settled]) -> list[bool]:
+        """Settle attempts, each atomically with its audit record. False: it was not ours any more.
+
+        Raises LeaseLostError, StoreError.
+        """
+        shard, direction = lease.shard, lease.direction
+        keys = [
+            shard.lease(lease.role),
+            shard.ring(direction),
+            shard.schedule(direction),
+            shard.in_flight(direction),
+            shard.active(direction),
+            shard.audit,
+        ]
+        args: list[Value] = [lease.token, f"{shard.prefix}t:", direction]
+        for each in settled:
+            args += _settle_arguments(each)
+        answer = await self._settle(keys, args)
+        _check_lease(answer, lease)
+        return [bool(held) for held in answer[1]]
+
+    async def recover(self, lease: Lease) -> int:
+        """Make ready again what the shard's last owner held. Raises LeaseLostError, StoreError."""
+        shard, direction = lease.shard, lease.direction
+        keys = [
+            shard.lease(lease.role),
+            shard.ring(direction),
+            shard.in_flight(direction),
+            shard.active(direction),
+            shard.audit,
+        ]
+        answer = await self._recover(keys, [lease.token, f"{shard.prefix}t:", direction])
+        _check_lease(answer, lease)
+        return int(answer[1])
+
+
+def wake_message(shard: Shard, direction: Direction) -> str:
+    """Text that tells the owner of a shard that there is work."""
+    return f"{direction}:{shard.number}"
+
+
+def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
+    limits = commit.limits
+    interval_us = 60_000_000 // max(limits.events_per_minute, 1) if commit.metered else 0
+    args: list[Value] = [
+        commit.tenant,
+        commit.conversation,
+        msgspec.json.encode(commit.audit),
+        commit.dedupe_value,
+        DEDUPE_TTL_S * 1000,
+        interval_us,
+        max(limits.event_burst, 1),
+        limits.max_queued,
+        WAKE_CHANNEL,
+        wake_message(shard, commit.direction),
+    ]
+    for delivery in commit.deliveries:
+        args += [delivery.id, delivery.payload]
+    return args
+
+
+def _settle_arguments(settled: Settled) -> list[Value]:
+    delivery = settled.delivery
+    record = b"" if settled.audit is None else msgspec.json.encode(settled.audit)
+    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
+    match settled.settlement:
+        case Done():
+            return [*head, "done", record, "", "", ""]
+        case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
+            # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
+            return [*head, "again", record, round(delay_s * 1000), int(counts), int(uncertain)]
+        case Dead(reason=reason, detail=detail):
+            return [*head, "dead", record, reason.value, detail, delivery.attempt]
+
+
+def _check_lease(answer: list[Any], lease: Lease) -> None:
+    if answer[0] == b"lost":
+        raise LeaseLostError(f"shard {lease.shard.number} ({lease.role}) has another owner")
+
+
+def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
+    tenant, conversation, entry, attempts, uncertain, delivery_id, payload = fields
+    entry_text = entry.decode()
+    return Delivery(
+        id=DeliveryId(delivery_id.decode()),
+        tenant=TenantId(tenant.decode()),
+        direction=direction,
+        conversation=ConversationId(conversation.decode()),
+        payload=payload,
+        attempt=int(attempts) + 1,
+        uncertain=uncertain == b"1",
+        accepted_at_ms=int(entry_text.partition("-")[0]),
+        entry=entry_text,
+    )
+
+
+def _endpoints(profiles: list[bytes]) -> dict[TenantId, Endpoint]:
+    return {
+        TenantId(tenant.decode()): _decode_endpoint(profile)
+        for tenant, profile in zip(profiles[::2], profiles[1::2], strict=True)
+        if profile
+    }
+
+
+@lru_cache(maxsize=4096)
+def _decode_endpoint(profile: bytes) -> Endpoint:
+    try:
+        return msgspec.json.decode(profile, type=Endpoint)
+    except msgspec.DecodeError as exc:
+        raise StoreError(f"a tenant's profile cannot be read: {exc}") from exc

@@ -1,0 +1,5 @@
+-- Keep a lease. KEYS 1 lease.  ARGV 1 token  2 ttl, ms.  Answers 1, or 0 when it is not ours.
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then
+  return 0
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -23,6 +23,7 @@ class AuditAction(StrEnum):
     DEAD_LETTER_DISCARDED = "dead_letter.discarded"
     ISOLATION_VIOLATION = "isolation.violation"
     CONVERSATION_REFUSED = "conversation.refused"
+    UNREADABLE = "unreadable"
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.core.audit import AuditEntry, AuditRecord
-from gateway.core.errors import StoreError
+from gateway.core.audit import AuditAction, AuditEntry, AuditRecord
+from gateway.core.ids import UNROUTED
 from gateway.store.connection import Client, run
 from gateway.store.keys import Shard
 
@@ -35,7 +35,9 @@ def _entry(shard: Shard, cursor: bytes, flat: Sequence[bytes]) -> AuditEntry:
     try:
         record = msgspec.json.decode(fields[b"r"], type=AuditRecord)
     except (KeyError, msgspec.DecodeError) as exc:
-        raise StoreError(f"audit record {cursor!r} of shard {shard.number} is broken") from exc
+        # Kept as a record of its own: one broken entry must not stop the archive for ever.
+        detail = f"{type(exc).__name__} in {cursor.decode()}"
+        record = AuditRecord(tenant=UNROUTED, action=AuditAction.UNREADABLE, detail=detail)
     if outcome := fields.get(b"o", b"").decode():
         record = msgspec.structs.replace(record, outcome=outcome)
     return AuditEntry(

@@ -10,7 +10,7 @@ from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import DeadLetter, Direction, Reason
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
-from gateway.store.connection import Client, Script, run
+from gateway.store.connection import Client, Script, Value, run
 from gateway.store.deliveries import wake_message
 from gateway.store.keys import WAKE_CHANNEL, shard_of
 
@@ -66,7 +66,8 @@ class DeadLetterStore:
         ]
         record = _record(letter, AuditAction.DEAD_LETTER_REPLAYED, actor)
         wake = wake_message(shard, letter.direction)
-        args = [letter.cursor, letter.tenant, letter.conversation, record, WAKE_CHANNEL, wake]
+        args: list[Value] = [letter.cursor, letter.tenant, letter.conversation, record]
+        args += [WAKE_CHANNEL, wake]
         return bool(await self._replay(keys, args))
 
     async def discard(self, letter: DeadLetter, *, actor: str, reason: str) -> bool:

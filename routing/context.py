@@ -31,4 +31,4 @@ class RoutingContext(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Step = Callable[[RoutingContext], Awaitable[RoutingContext | Dropped]]
-"""A later step. Law 2: its type differs from that of the tenant step, which alone starts a route."""
+"""A later step. Law 2: its type is not that of the tenant step, which alone starts a route."""

@@ -18,7 +18,6 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     id: MessageId
     conversation: ConversationRef
     text: str
-    epoch: int
     part: int = 1
     parts: int = 1
 

@@ -1,0 +1,1 @@
+"""The delivery engine: one machine for both directions. Knows neither containers nor platforms."""

@@ -1,0 +1,29 @@
+"""How many attempts one process runs at the same moment, over all its shards."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Capacity:
+    """A counter that takers wait on. Handed out in portions, so that one shard can't have all."""
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._freed = asyncio.Event()
+        self._freed.set()
+
+    async def reserve(self, most: int) -> int:
+        """Wait until something is free, then take between 1 and `most` of it."""
+        while self._free == 0:
+            self._freed.clear()
+            await self._freed.wait()
+        granted = min(most, self._free)
+        self._free -= granted
+        return granted
+
+    def release(self, count: int) -> None:
+        """Give back what was reserved."""
+        if count:
+            self._free += count
+            self._freed.set()

@@ -1,0 +1,239 @@
+"""Works on one shard in one direction: take, attempt, settle. Decides nothing itself: outcomes come
+from the attempt, what follows from core.retry, and what is stored from the store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.clock import unix_ms
+from gateway.core.deliveries import Deferred, Delivery, Outcome, Reason, Retryable
+from gateway.core.errors import StoreError
+from gateway.core.ids import TenantId
+from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement, settle
+from gateway.core.tenants import Endpoint
+from gateway.engine.capacity import Capacity
+from gateway.store.deliveries import DeliveryStore, Settled
+from gateway.store.leases import Lease
+from gateway.telemetry.metrics import Metrics
+
+log = structlog.get_logger()
+
+Attempt = Callable[[Delivery, Endpoint | None], Awaitable[Outcome]]
+
+PORTION = 32
+"""Most deliveries per take: small enough that shards of one process take turns."""
+
+POLL_S = 1.0
+"""Longest sleep without a wake-up: what a lost wake message costs."""
+
+GATEWAY_FAULT_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What all workers of a role share."""
+
+    store: DeliveryStore
+    attempt: Attempt
+    capacity: Capacity
+    metrics: Metrics
+    stop_deadline_s: float
+
+
+class ShardWorker:
+    """Owns nothing but what it has in flight; everything else is in the store."""
+
+    def __init__(self, lease: Lease, workshop: Workshop) -> None:
+        self._lease = lease
+        self._shop = workshop
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._attempts: set[asyncio.Task[None]] = set()
+        self._done: list[Settled] = []
+        self._settle_due = asyncio.Event()
+        self._policies: dict[TenantId, RetryPolicy] = {}
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when what is in flight is settled."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until `stop`. Raises StoreError when the shard must be owned anew."""
+        recovered = await self._shop.store.recover(self._lease)
+        if recovered:
+            log.warning("deliveries.recovered", shard=self._lease.shard.number, count=recovered)
+        try:
+            async with asyncio.TaskGroup() as group:
+                settling = group.create_task(self._settle_loop())
+                await self._take_loop(group)
+                await self._drain()
+                settling.cancel()
+            await self._flush()
+        except* StoreError as faults:
+            # Any one of them says it: what is in flight can't be settled under this lease.
+            raise StoreError(str(faults.exceptions[0])) from faults
+
+    async def _take_loop(self, group: asyncio.TaskGroup) -> None:
+        capacity = self._shop.capacity
+        while not self._stopping:
+            self._wake.clear()
+            reserved = await capacity.reserve(PORTION)
+            started = 0
+            try:
+                taken = await self._shop.store.take(self._lease, reserved)
+                for delivery in taken.deliveries:
+                    self._start(group, delivery, taken.endpoints.get(delivery.tenant))
+                    started += 1
+            finally:
+                capacity.release(reserved - started)
+            if started < reserved:
+                await self._rest(taken.next_due_ms)
+
+    def _start(
+        self, group: asyncio.TaskGroup, delivery: Delivery, endpoint: Endpoint | None
+    ) -> None:
+        task = group.create_task(self._handle(delivery, endpoint))
+        self._attempts.add(task)
+        task.add_done_callback(self._attempts.discard)
+
+    async def _rest(self, next_due_ms: int | None) -> None:
+        rest_s = POLL_S
+        if next_due_ms is not None:
+            rest_s = min(rest_s, max((next_due_ms - unix_ms()) / 1000, 0.001))
+        try:
+            async with asyncio.timeout(rest_s):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _handle(self, delivery: Delivery, endpoint: Endpoint | None) -> None:
+        started = time.perf_counter()
+        inflight = self._shop.metrics.inflight.labels(delivery.direction)
+        inflight.inc()
+        try:
+            outcome = await self._outcome(delivery, endpoint)
+        finally:
+            inflight.dec()
+            self._shop.capacity.release(1)
+        policy = endpoint.retry if endpoint else RetryPolicy()
+        age_s = max(unix_ms() - delivery.accepted_at_ms, 0) / 1000
+        settlement = settle(outcome, policy, attempt=delivery.attempt, age_s=age_s)
+        self._count(delivery, outcome, settlement, time.perf_counter() - started, age_s)
+        self._done.append(
+            Settled(delivery=delivery, settlement=settlement, audit=_record(delivery, settlement))
+        )
+        self._settle_due.set()
+
+    async def _outcome(self, delivery: Delivery, endpoint: Endpoint | None) -> Outcome:
+        try:
+            return await self._shop.attempt(delivery, endpoint)
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            # Stopping and out of time: the other side may or may not have it.
+            return Retryable(reason=Reason.INTERRUPTED, after_s=0.0, uncertain=True)
+        except StoreError as exc:
+            self._shop.metrics.store_errors.labels("redis").inc()
+            log.warning("attempt.store_fault", delivery_id=delivery.id, error=str(exc))
+            return Deferred(reason=Reason.GATEWAY_FAULT, after_s=GATEWAY_FAULT_WAIT_S)
+        except Exception as exc:  # a fault of ours must not take the lane's message with it
+            log.exception("attempt.fault", delivery_id=delivery.id)
+            return Retryable(reason=Reason.GATEWAY_FAULT, detail=type(exc).__name__, uncertain=True)
+
+    async def _settle_loop(self) -> None:
+        while True:
+            await self._settle_due.wait()
+            self._settle_due.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        # Whatever finished while the last call was under way goes out with this one.
+        while self._done:
+            batch = self._done[:256]
+            held = await self._shop.store.settle(self._lease, batch)
+            del self._done[: len(batch)]
+            if not all(held):
+                log.warning("settle.not_held", count=held.count(False))
+            self._wake.set()
+
+    async def _drain(self) -> None:
+        running = set(self._attempts)
+        if running:
+            _, running = await asyncio.wait(running, timeout=self._shop.stop_deadline_s)
+        for task in running:
+            task.cancel()
+        if running:
+            await asyncio.wait(running)
+
+    def _count(
+        self,
+        delivery: Delivery,
+        outcome: Outcome,
+        settlement: Settlement,
+        took_s: float,
+        age_s: float,
+    ) -> None:
+        metrics, direction = self._shop.metrics, delivery.direction
+        reason = getattr(outcome, "reason", "")
+        kind = type(outcome).__name__.lower()
+        metrics.delivery_attempts.labels(direction, kind, reason).inc()
+        metrics.delivery_duration.labels(direction).observe(took_s)
+        match settlement:
+            case Done():
+                metrics.end_to_end.labels(direction).observe(age_s)
+            case Again(reason=why):
+                metrics.retries.labels(direction, why).inc()
+            case Dead(reason=why):
+                metrics.dead_letters.labels(direction, why).inc()
+        log.info(
+            "delivery.attempted",
+            tenant_id=delivery.tenant,
+            delivery_id=delivery.id,
+            direction=direction,
+            attempt=delivery.attempt,
+            outcome=kind,
+            reason=reason,
+            settlement=type(settlement).__name__.lower(),
+            took_s=round(took_s, 4),
+            age_s=round(age_s, 3),
+        )
+
+
+def _record(delivery: Delivery, settlement: Settlement) -> AuditRecord | None:
+    match settlement:
+        case Done(receipt=receipt):
+            return _audit(delivery, AuditAction.DELIVERY_DELIVERED, "delivered", "", receipt)
+        case Again(counts=False):
+            return None
+        case Again(reason=reason, detail=detail):
+            return _audit(delivery, AuditAction.DELIVERY_RETRIED, "retried", reason, detail)
+        case Dead(reason=reason, detail=detail):
+            return _audit(delivery, AuditAction.DELIVERY_DEAD, "dead", reason, detail)
+
+
+def _audit(
+    delivery: Delivery, action: AuditAction, outcome: str, reason: str, detail: str
+) -> AuditRecord:
+    return AuditRecord(
+        tenant=delivery.tenant,
+        action=action,
+        outcome=outcome,
+        reason=reason,
+        conversation=delivery.conversation,
+        delivery_id=delivery.id,
+        direction=delivery.direction,
+        attempt=delivery.attempt,
+        detail=detail,
+    )

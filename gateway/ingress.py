@@ -1,0 +1,179 @@
+"""Takes platform events in: decide, commit, and only then let the platform be acknowledged.
+
+The one ordered path: events of one conversation are decided and committed one after the other, in
+the order in which they came; a pool of connections would reorder them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+
+from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.decisions import Decision, Dropped, Routed
+from gateway.core.deliveries import Direction, NewDelivery, Receipt
+from gateway.core.errors import GatewayError, QueueFullError
+from gateway.core.events import InboundEvent
+from gateway.core.ids import ConversationId, new_delivery_id
+from gateway.store.deliveries import Commit, DeliveryStore
+from gateway.telemetry.metrics import Metrics
+from routing.pipeline import decide
+from routing.steps.tenant import Resolve
+
+log = structlog.get_logger()
+
+Encode = Callable[[Routed], bytes]
+
+
+class Turns:
+    """First come, first served, per conversation. An idle conversation costs nothing."""
+
+    def __init__(self) -> None:
+        self._last: dict[ConversationId, asyncio.Future[None]] = {}
+
+    @asynccontextmanager
+    async def of(self, conversation: ConversationId) -> AsyncIterator[None]:
+        """Wait for everybody who came before, then have the turn."""
+        before = self._last.get(conversation)
+        mine = asyncio.get_running_loop().create_future()
+        self._last[conversation] = mine
+        try:
+            if before is not None:
+                # Shielded: a waiter that is cancelled must not cancel the turn it waits for.
+                await asyncio.shield(before)
+            yield
+        finally:
+            if self._last[conversation] is mine:
+                del self._last[conversation]
+            if before is None or before.done():
+                mine.set_result(None)
+            else:
+                before.add_done_callback(lambda _: mine.set_result(None))
+
+
+class Ingress:
+    """`accept` is what every adapter calls, and all that it may call."""
+
+    def __init__(
+        self, resolve: Resolve, store: DeliveryStore, encode: Encode, metrics: Metrics
+    ) -> None:
+        self._resolve = resolve
+        self._store = store
+        self._encode = encode
+        self._metrics = metrics
+        self._turns = Turns()
+
+    async def accept(self, event: InboundEvent) -> None:
+        """Decide and commit. Raises StoreError or QueueFullError when nothing is stored (law 1)."""
+        platform = event.conversation.platform
+        self._metrics.events_received.labels(platform, event.kind).inc()
+        started = time.perf_counter()
+        try:
+            async with self._turns.of(event.conversation.id):
+                decision = await decide(event, self._resolve)
+                receipt = await self._commit(event, decision)
+        except GatewayError:
+            self._metrics.events_unacknowledged.labels(platform).inc()
+            raise
+        took_s = time.perf_counter() - started
+        self._metrics.routing_duration.labels(platform).observe(took_s)
+        self._tell(event, decision, receipt, took_s)
+
+    async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:
+        match decision:
+            case Dropped():
+                await self._store.record(_dropped_record(event, decision))
+                return None
+            case Routed():
+                return await self._commit_routed(decision)
+
+    async def _commit_routed(self, routed: Routed) -> Receipt:
+        # The routed event, not the one that came in: its address is in terms of the binding.
+        tenant, event = routed.binding.tenant, routed.event
+        delivery_id = new_delivery_id()
+        committed = await self._store.commit(
+            Commit(
+                tenant=tenant.id,
+                direction=Direction.INBOUND,
+                conversation=event.conversation.id,
+                deliveries=(NewDelivery(id=delivery_id, payload=self._encode(routed)),),
+                audit=_routed_record(routed, delivery_id),
+                limits=tenant.limits,
+                dedupe_keys=_scoped(event),
+                dedupe_value=delivery_id,
+                metered=True,
+            )
+        )
+        if committed.receipt is Receipt.FULL:
+            raise QueueFullError(f"the queue of tenant {tenant.id} is full")
+        if committed.receipt is Receipt.DUPLICATE:
+            self._metrics.dedupe_hits.labels(Direction.INBOUND).inc()
+        return committed.receipt
+
+    def _tell(
+        self, event: InboundEvent, decision: Decision, receipt: Receipt | None, took_s: float
+    ) -> None:
+        platform = event.conversation.platform
+        if isinstance(decision, Dropped):
+            outcome, reason, tenant = "dropped", decision.reason.value, decision.tenant
+        else:
+            outcome, reason = (receipt or Receipt.ACCEPTED).value, ""
+            tenant = decision.binding.tenant.id
+        bound = "unbound" if reason == "unbound_workspace" else "bound"
+        self._metrics.tenant_resolve.labels(bound).inc()
+        self._metrics.events_routed.labels(platform, outcome, reason).inc()
+        log.info(
+            "event.handled",
+            platform=platform,
+            workspace=event.conversation.workspace,
+            conversation=event.conversation.id,
+            event_id=event.id,
+            kind=event.kind,
+            tenant_id=tenant,
+            outcome=outcome,
+            reason=reason,
+            retry=event.retry,
+            took_s=round(took_s, 4),
+        )
+
+
+def _scoped(event: InboundEvent) -> tuple[str, ...]:
+    # The store scopes by tenant; a tenant may own several workspaces that count alike.
+    ref = event.conversation
+    return tuple(f"{ref.platform}:{ref.workspace}:{key}" for key in event.dedupe_keys)
+
+
+def _routed_record(routed: Routed, delivery_id: str) -> AuditRecord:
+    event = routed.event
+    return AuditRecord(
+        tenant=routed.binding.tenant.id,
+        action=AuditAction.EVENT_ROUTED,
+        platform=event.conversation.platform,
+        workspace=event.conversation.workspace,
+        conversation=event.conversation.id,
+        event_id=event.id,
+        delivery_id=delivery_id,
+        direction=Direction.INBOUND,
+        agent=routed.agent,
+        trail=routed.trail,
+    )
+
+
+def _dropped_record(event: InboundEvent, dropped: Dropped) -> AuditRecord:
+    return AuditRecord(
+        tenant=dropped.tenant,
+        action=AuditAction.EVENT_DROPPED,
+        outcome="dropped",
+        reason=dropped.reason,
+        platform=event.conversation.platform,
+        workspace=event.conversation.workspace,
+        conversation=event.conversation.id,
+        event_id=event.id,
+        direction=Direction.INBOUND,
+        detail=event.platform_kind,
+        trail=dropped.trail,
+    )

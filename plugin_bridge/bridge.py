@@ -1,0 +1,114 @@
+"""One attempt to bring a delivery to its tenant's container: sign, post, classify."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from standardwebhooks import Webhook
+
+from gateway.core.clock import utc_now
+from gateway.core.deliveries import (
+    Deferred,
+    Delivered,
+    Delivery,
+    Outcome,
+    Permanent,
+    Reason,
+    Retryable,
+)
+from gateway.core.errors import QueueFullError, StoreError
+from gateway.core.tenants import Endpoint, TenantStatus
+from plugin_bridge.classify import classify
+from plugin_bridge.transport import (
+    ConnectionLostError,
+    NoAnswerError,
+    NotConnectedError,
+    Transport,
+)
+from plugin_bridge.wire import InlineReply, decode_replies, with_attempt
+
+SUSPENDED_WAIT_S = 30.0
+
+Open = Callable[[str], str]
+"""Opens a sealed signing secret."""
+
+TakeReplies = Callable[[Delivery, Sequence[InlineReply]], Awaitable[str | None]]
+"""Queue inline answers into the delivery's conversation, once per delivery id. Gives None, or why
+the answers are refused. Raises StoreError, QueueFullError.
+"""
+
+
+class Bridge:
+    """Attempts inbound deliveries. The worker settles what comes out of it."""
+
+    def __init__(self, transport: Transport, open_secret: Open, take_replies: TakeReplies) -> None:
+        self._transport = transport
+        self._open_secret = open_secret
+        self._take_replies = take_replies
+
+    async def attempt(self, delivery: Delivery, endpoint: Endpoint | None) -> Outcome:
+        """Post one delivery to `endpoint`. Never raises for what the container does."""
+        if endpoint is None:
+            return Permanent(reason=Reason.ENDPOINT_MISSING, detail="the tenant has no endpoint")
+        if endpoint.status is not TenantStatus.ACTIVE:
+            return Deferred(reason=Reason.TENANT_SUSPENDED, after_s=SUSPENDED_WAIT_S)
+        now = utc_now()
+        body = with_attempt(delivery.payload, delivery.attempt)
+        headers = self._headers(delivery, endpoint, body, now)
+        try:
+            answer = await self._transport.post(
+                endpoint.url, body, headers, timeout_s=endpoint.timeout_s
+            )
+        except NotConnectedError as exc:
+            return Retryable(reason=Reason.AGENT_UNREACHABLE, detail=str(exc))
+        except ConnectionLostError as exc:
+            return Retryable(reason=Reason.AGENT_UNREACHABLE, detail=str(exc), uncertain=True)
+        except NoAnswerError as exc:
+            return Retryable(reason=Reason.AGENT_TIMEOUT, detail=str(exc), uncertain=True)
+        outcome = classify(answer, now=now)
+        if isinstance(outcome, Delivered) and answer.status == 200:
+            return await self._inline(delivery, answer.body, outcome)
+        return outcome
+
+    async def _inline(self, delivery: Delivery, body: bytes, outcome: Delivered) -> Outcome:
+        try:
+            replies = decode_replies(body)
+            refused = await self._take_replies(delivery, replies) if replies else None
+        except ValueError as exc:
+            # The agent has the message; a second delivery would only repeat its work.
+            return Delivered(receipt=f"{outcome.receipt}; answer unreadable: {exc}")
+        except (StoreError, QueueFullError) as exc:
+            # Not settled as delivered, or the answers would be lost. The delivery id makes the
+            # agent answer the same again, and makes us store it once.
+            return Retryable(reason=Reason.GATEWAY_FAULT, detail=str(exc), uncertain=True)
+        if refused is not None:
+            return Delivered(receipt=f"{outcome.receipt}; answers refused: {refused}")
+        return outcome
+
+    def _headers(
+        self, delivery: Delivery, endpoint: Endpoint, body: bytes, now: datetime
+    ) -> dict[str, str]:
+        secrets = tuple(self._open_secret(sealed) for sealed in endpoint.sealed_secrets)
+        return {
+            "Content-Type": "application/json",
+            "User-Agent": "channel-gateway/1",
+            "webhook-id": delivery.id,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": sign(secrets, delivery.id, now, body),
+        }
+
+
+def sign(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes) -> str:
+    """Sign by Standard Webhooks; during a rotation with both secrets, joined by a space.
+
+    https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    text = body.decode()
+    return " ".join(_webhook(secret).sign(delivery_id, now, text) for secret in secrets)
+
+
+@lru_cache(maxsize=4096)
+def _webhook(secret: str) -> Webhook:
+    return Webhook(secret)

@@ -5,6 +5,7 @@ some platforms have is a Protocol of its own, never an optional member here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.core.events import Ignored, InboundEvent
@@ -55,3 +56,12 @@ class Readback(Protocol):
         self, message: OutboundMessage, credential: Credential
     ) -> SentMessage | None:
         """Look for the platform's copy of `message`. Raises SendError when it cannot be known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """What egress needs of one platform; `readback` where lost answers can be looked up."""
+
+    render: Renderer
+    sender: Sender
+    readback: Readback | None = None

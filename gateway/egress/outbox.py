@@ -19,9 +19,8 @@ from gateway.core.deliveries import (
 from gateway.core.errors import SendError
 from gateway.core.ids import Platform
 from gateway.core.messages import OutboundMessage
-from gateway.core.ports import Readback
+from gateway.core.ports import Outlet, Readback
 from gateway.core.tenants import Credential, Endpoint, TenantStatus
-from gateway.egress.outlets import Outlet
 from gateway.egress.pace import Pace
 from gateway.sealing import Seal
 from gateway.store.tenants import TenantLookup

@@ -22,8 +22,8 @@ from gateway.core.ids import (
     new_message_id,
 )
 from gateway.core.messages import OutboundMessage
+from gateway.core.ports import Outlet
 from gateway.core.tenants import Limits
-from gateway.egress.outlets import Outlet
 from gateway.store.deliveries import Commit, Committed, DeliveryStore
 from gateway.telemetry.metrics import Metrics
 from routing.steps.tenant import Resolve

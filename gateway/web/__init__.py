@@ -1,0 +1,1 @@
+"""HTTP listeners: the agent API, and the operators' health and metrics."""

@@ -1,0 +1,31 @@
+"""Runs an aiohttp application on one address."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from gateway.core.errors import ConfigError
+
+
+@asynccontextmanager
+async def listening(
+    app: web.Application, host: str, port: int, *, setting: str
+) -> AsyncIterator[int]:
+    """Serve until the block ends; gives the port (of interest when `port` is 0).
+
+    On leaving, running requests get 5 s to end. Raises ConfigError when it cannot listen.
+    """
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        try:
+            await site.start()
+        except OSError as exc:
+            raise ConfigError(f"{setting}: cannot listen on {host}:{port}: {exc.strerror}") from exc
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,256 @@
+"""SlackSandbox: Slack, one app and the people in its workspaces, on one loopback port.
+
+Driving calls (`say`, `fail_next`, ...) take effect at once and are plain functions; waiting calls
+are coroutines with a deadline. Nothing here ever talks to the real Slack.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from gateway.sandbox.slack.book import Message
+from gateway.sandbox.slack.chat import ChatMethods
+from gateway.sandbox.slack.directory import Channel, ChannelKind, Team
+from gateway.sandbox.slack.faults import ApiError, Fault, HttpStatus
+from gateway.sandbox.slack.feed import Feed
+from gateway.sandbox.slack.ledger import SlackLedger
+from gateway.sandbox.slack.lookups import LookupMethods
+from gateway.sandbox.slack.rules import SlackRules
+from gateway.sandbox.slack.web_api import Opening, Request, WebApi
+from gateway.sandbox.wire import MAX_BODY_BYTES, JsonObject, LoopbackServer
+
+
+class SlackSandbox(SlackLedger):
+    """Start it, add teams, point an app's base URL at `base_url`, and speak as its users."""
+
+    def __init__(
+        self,
+        *,
+        app_token: str = "xapp-sandbox",  # noqa: S107 - opens nothing but this stand-in
+        app_id: str = "A0SANDBOX",
+        rules: SlackRules | None = None,
+    ) -> None:
+        self.app_token = app_token
+        self.app_id = app_id
+        self.rules = rules or SlackRules()
+        super().__init__(app_id, self.rules)
+        self._feed = Feed(app_id, self._directory, self._book, self._courier)
+        self._api = self._web_api()
+        self._server = LoopbackServer(self._web_app())
+        self._origin = ""
+
+    async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        """Listen; port 0 takes a free one."""
+        self._origin = f"{host}:{await self._server.start(host, port)}"
+
+    async def close(self) -> None:
+        """Send nothing more and end every connection."""
+        self._courier.stop()
+        self._sockets.stop()
+        await self._server.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def base_url(self) -> str:
+        """What an SDK's `base_url` wants: it ends in /api/."""
+        return f"http://{self._origin}/api/"
+
+    # -- who there is -------------------------------------------------------------------------
+
+    def add_team(
+        self,
+        team_id: str,
+        *,
+        name: str = "",
+        bot_token: str = "",
+        bot_user_id: str = "",
+        bot_id: str = "",
+        enterprise_id: str | None = None,
+        is_enterprise_install: bool = False,
+    ) -> Team:
+        """Install the app in a workspace; what is left out is made from the team's id."""
+        team = Team(
+            team_id=team_id,
+            name=name or team_id,
+            bot_token=bot_token or f"xoxb-{team_id}",
+            bot_user_id=bot_user_id or f"U0BOT{team_id[1:]}",
+            bot_id=bot_id or f"B0BOT{team_id[1:]}",
+            enterprise_id=enterprise_id,
+            is_enterprise_install=is_enterprise_install,
+        )
+        self._directory.add_team(team)
+        return team
+
+    def add_channel(
+        self, team_id: str, channel_id: str, kind: ChannelKind | None = None
+    ) -> Channel:
+        """Declare a channel, so that the bot can post there before anybody spoke."""
+        return self._directory.add_channel(team_id, channel_id, kind)
+
+    def add_user(self, team_id: str, user_id: str, name: str | None = None) -> None:
+        """Declare a user and how users.info names them."""
+        self._directory.add_user(team_id, user_id, name)
+
+    # -- what people do -----------------------------------------------------------------------
+
+    def say(
+        self,
+        team_id: str,
+        channel_id: str,
+        user_id: str,
+        text: str,
+        *,
+        ts: str | None = None,
+        thread_ts: str | None = None,
+        mention: bool = False,
+    ) -> str:
+        """Write as a user; `mention` puts the bot's name in front. Returns the ts.
+
+        Sends `message`, and `app_mention` too when the bot is named outside a DM. Raises
+        ValueError when the channel already holds `ts`.
+        """
+        if mention:
+            text = f"<@{self._directory.team(team_id).bot_user_id}> {text}"
+        self._directory.add_user(team_id, user_id)
+        message = self._message(team_id, channel_id, text, ts, thread_ts)
+        return self._publish(replace(message, user=user_id, client_msg_id=str(uuid.uuid4())))
+
+    def bot_says(
+        self, team_id: str, channel_id: str, bot_id: str, text: str, *, thread_ts: str | None = None
+    ) -> str:
+        """Write as another app's bot. https://docs.slack.dev/reference/events/message/bot_message/"""
+        message = self._message(team_id, channel_id, text, None, thread_ts)
+        return self._publish(replace(message, bot_id=bot_id, subtype="bot_message"))
+
+    def edit(self, team_id: str, channel_id: str, ts: str, text: str) -> None:
+        """Change a message. Raises KeyError when there is none."""
+        before = self._existing(team_id, channel_id, ts)
+        after = replace(before, text=text, edited_ts=self._book.new_ts())
+        self._book.replace(after)
+        self._feed.changed(before, after)
+
+    def delete(self, team_id: str, channel_id: str, ts: str) -> None:
+        """Delete a message. Raises KeyError when there is none."""
+        message = self._existing(team_id, channel_id, ts)
+        self._book.remove(message)
+        self._feed.deleted(message)
+
+    def send_event(
+        self, team_id: str, event: JsonObject, *, outer: JsonObject | None = None
+    ) -> str:
+        """Send any inner event; `outer` overrides fields around it. Returns the event id."""
+        return self._feed.send(team_id, event, outer)
+
+    def send_envelope(self, envelope: JsonObject) -> str:
+        """Send any envelope (slash_commands, interactive, unknown) once. Returns its id."""
+        return self._courier.offer_once(envelope)
+
+    def send_raw(self, text: str) -> None:
+        """Send a frame that need not be JSON. Raises RuntimeError when nobody is connected."""
+        line = self._sockets.next_line()
+        if line is None:
+            raise RuntimeError("no socket is open")
+        line.send(text)
+
+    # -- what goes wrong ----------------------------------------------------------------------
+
+    def disconnect_all(self, reason: str, *, grace_s: float | None = None) -> None:
+        """Send a `disconnect` frame to every open connection and close each after `grace_s`.
+
+        `reason`: warning, refresh_requested, link_disabled or too_many_websockets.
+        """
+        self._sockets.disconnect_all(
+            reason, self.rules.disconnect_grace_s if grace_s is None else grace_s
+        )
+
+    def drop_sockets(self) -> None:
+        """Reset every connection (TCP RST)."""
+        self._sockets.reset_all()
+
+    def freeze_sockets(self) -> None:
+        """Keep every open connection but neither read nor write on it again."""
+        self._sockets.freeze_all()
+
+    def refuse_upgrades(self, times: int) -> None:
+        """Answer the next handshakes with HTTP 503."""
+        self._sockets.refuse(times)
+
+    def fail_connections_open(
+        self, times: int, *, status: int | None = None, error: str = "internal_error"
+    ) -> None:
+        """Make apps.connections.open fail: with a bare HTTP `status`, else with Slack's `error`."""
+        fault = ApiError(error) if status is None else HttpStatus(status)
+        self.fail_next("apps.connections.open", fault, times=times)
+
+    def fail_next(
+        self, method: str, fault: Fault, *, times: int = 1, team_id: str | None = None
+    ) -> None:
+        """Make the next `times` calls of `method` go wrong, of one team only if it is named."""
+        self._api.faults.add(method, fault, times=times, team_id=team_id)
+
+    @property
+    def requests(self) -> Sequence[Request]:
+        """Every authenticated Web API call, in order."""
+        return self._api.requests
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _message(
+        self, team_id: str, channel_id: str, text: str, ts: str | None, thread_ts: str | None
+    ) -> Message:
+        self._directory.add_channel(team_id, channel_id)
+        root_ts = thread_ts and self._book.root_ts(team_id, channel_id, thread_ts)
+        return Message(
+            team_id=team_id,
+            channel_id=channel_id,
+            ts=ts or self._book.new_ts(),
+            text=text,
+            at=datetime.now(UTC),
+            thread_ts=root_ts,
+        )
+
+    def _publish(self, message: Message) -> str:
+        self._book.add(message)
+        self._feed.posted(message)
+        return message.ts
+
+    def _existing(self, team_id: str, channel_id: str, ts: str) -> Message:
+        message = self._book.get(team_id, channel_id, ts)
+        if message is None:
+            raise KeyError(f"no message {ts} in {channel_id} of {team_id}")
+        return message
+
+    def _web_api(self) -> WebApi:
+        own_feed = self._feed if self.rules.echo_own_messages else None
+        chat = ChatMethods(self.app_id, self._directory, self._book, own_feed)
+        lookups = LookupMethods(self._directory, self._book)
+        methods = {**chat.table(), **lookups.table()}
+        return WebApi(self.rules, self._directory, methods, Opening(self.app_token, self._url))
+
+    def _web_app(self) -> web.Application:
+        app = web.Application(client_max_size=MAX_BODY_BYTES)
+        app.router.add_route("*", "/api/{method}", self._api.handle)
+        app.router.add_get("/link/", self._sockets.accept)
+        return app
+
+    def _url(self) -> str:
+        ticket = self._sockets.issue_ticket()
+        return f"ws://{self._origin}/link/?ticket={ticket}&app_id={self.app_id}"

@@ -1,0 +1,205 @@
+"""The WebSocket side: tickets, greeting, pings, disconnect frames. Carries text, reads no events.
+
+https://docs.slack.dev/apis/events-api/using-socket-mode/ says: a URL from apps.connections.open,
+`hello` first, at most ten connections, each payload on any one of them, and a `disconnect` frame
+before Slack closes. Assumed, for the documents are silent: a dead ticket is refused with HTTP 403,
+and connections take turns (Slack's choice looks random).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import orjson
+from aiohttp import WSMsgType, web
+
+from gateway.sandbox.changes import Changes
+from gateway.sandbox.slack.rules import SlackRules
+from gateway.sandbox.wire import JsonObject, reset_connection
+
+_PING: Final = object()
+_CLOSE: Final = object()
+_DEBUG_HOST: Final = "applink-sandbox"
+
+
+class Connection:
+    """One open WebSocket. Owns the order of its frames."""
+
+    def __init__(self, number: int, request: web.Request, ws: web.WebSocketResponse) -> None:
+        self.number = number
+        self.frozen = False
+        self.closing = False
+        self._request = request
+        self._ws = ws
+        self._frames: asyncio.Queue[object] = asyncio.Queue()
+
+    def send(self, text: str) -> None:
+        """Queue a text frame."""
+        self._frames.put_nowait(text)
+
+    def ping(self) -> None:
+        """Queue a ping."""
+        self._frames.put_nowait(_PING)
+
+    def close(self) -> None:
+        """Close in an orderly way once the frames before this are out."""
+        self.closing = True
+        self._frames.put_nowait(_CLOSE)
+
+    def reset(self) -> None:
+        """Cut the TCP connection: no close frame, nothing flushed."""
+        reset_connection(self._request)
+
+    def freeze(self) -> None:
+        """Stay open and do nothing more: what a lost route looks like from the other end."""
+        self.frozen = True
+        if self._request.transport is not None:
+            self._request.transport.pause_reading()
+
+    async def write(self) -> None:
+        """Send what is queued until the connection ends."""
+        with contextlib.suppress(ConnectionError):
+            while (frame := await self._frames.get()) is not _CLOSE:
+                if self.frozen:
+                    continue
+                if isinstance(frame, str):
+                    await self._ws.send_str(frame)
+                else:
+                    await self._ws.ping(b"Ping from " + _DEBUG_HOST.encode())
+            await self._ws.close()
+
+
+class SocketMode:
+    """All connections of the one app."""
+
+    def __init__(self, app_id: str, rules: SlackRules, changes: Changes) -> None:
+        self.opened = 0
+        self._app_id = app_id
+        self._rules = rules
+        self._changes = changes
+        self._tickets: dict[str, float] = {}
+        self._open: list[Connection] = []
+        self._turn = 0
+        self._refusals = 0
+        self._closings: set[asyncio.TimerHandle] = set()
+        self.on_frame: Callable[[str, int], None] = lambda _text, _socket: None
+
+    @property
+    def open_count(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
+
+    def issue_ticket(self) -> str:
+        """A ticket for one connection within `ticket_ttl_s`."""
+        ticket = secrets.token_urlsafe(16)
+        self._tickets[ticket] = asyncio.get_running_loop().time() + self._rules.ticket_ttl_s
+        return ticket
+
+    def next_line(self) -> Connection | None:
+        """The connection whose turn it is, None when there is none."""
+        lines = [connection for connection in self._open if not connection.closing]
+        self._turn += 1
+        return lines[self._turn % len(lines)] if lines else None
+
+    def refuse(self, times: int) -> None:
+        """Answer the next `times` WebSocket handshakes with HTTP 503."""
+        self._refusals = times
+
+    def disconnect_all(self, reason: str, grace_s: float) -> None:
+        """Announce the end of every open connection, and close each after `grace_s`."""
+        for connection in list(self._open):
+            connection.send(_disconnect_frame(reason))
+            self._close_later(connection, grace_s)
+
+    def reset_all(self) -> None:
+        """Cut every connection below the WebSocket protocol."""
+        for connection in list(self._open):
+            connection.reset()
+
+    def freeze_all(self) -> None:
+        """Let every open connection go silent without closing it; it gets no more events' acks."""
+        for connection in list(self._open):
+            connection.freeze()
+
+    def stop(self) -> None:
+        """Begin the end of every connection; frozen clients cannot be asked to close."""
+        for closing in self._closings:
+            closing.cancel()
+        for connection in list(self._open):
+            if connection.frozen:
+                connection.reset()
+            else:
+                connection.close()
+
+    async def accept(self, request: web.Request) -> web.WebSocketResponse:
+        """GET /link/?ticket=...: one connection, from its handshake to its end."""
+        self._admit(request)
+        # `timeout`: how long a client may take to answer our close frame.
+        ws = web.WebSocketResponse(compress=False, timeout=0.5)
+        await ws.prepare(request)
+        if len(self._open) >= self._rules.max_sockets:
+            await ws.send_str(_disconnect_frame("too_many_websockets"))
+            await ws.close()
+            return ws
+        self.opened += 1
+        await self._serve(Connection(self.opened, request, ws), ws)
+        return ws
+
+    async def _serve(self, connection: Connection, ws: web.WebSocketResponse) -> None:
+        self._open.append(connection)
+        connection.send(self._hello())
+        writer = asyncio.create_task(connection.write())
+        pinger = asyncio.create_task(self._ping(connection))
+        self._changes.announce()
+        try:
+            async for frame in ws:
+                if frame.type is WSMsgType.TEXT:
+                    self.on_frame(frame.data, connection.number)
+        finally:
+            self._open.remove(connection)
+            self._changes.announce()
+            writer.cancel()
+            pinger.cancel()
+            await asyncio.gather(writer, pinger, return_exceptions=True)
+
+    async def _ping(self, connection: Connection) -> None:
+        while True:
+            await asyncio.sleep(self._rules.ping_interval_s)
+            connection.ping()
+
+    def _admit(self, request: web.Request) -> None:
+        if self._refusals > 0:
+            self._refusals -= 1
+            raise web.HTTPServiceUnavailable
+        # Spent before it is looked at: a ticket opens one connection, whatever becomes of it.
+        expires_at = self._tickets.pop(request.query.get("ticket", ""), 0.0)
+        if expires_at < asyncio.get_running_loop().time():
+            raise web.HTTPForbidden
+
+    def _close_later(self, connection: Connection, grace_s: float) -> None:
+        handle = asyncio.get_running_loop().call_later(grace_s, connection.close)
+        self._closings.add(handle)
+
+    def _hello(self) -> str:
+        hello: JsonObject = {
+            "type": "hello",
+            "connection_info": {"app_id": self._app_id},
+            "num_connections": len(self._open),
+            "debug_info": {
+                "host": _DEBUG_HOST,
+                "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",
+                "build_number": 1,
+                "approximate_connection_time": 18060,
+            },
+        }
+        return orjson.dumps(hello).decode()
+
+
+def _disconnect_frame(reason: str) -> str:
+    frame = {"type": "disconnect", "reason": reason, "debug_info": {"host": _DEBUG_HOST}}
+    return orjson.dumps(frame).decode()

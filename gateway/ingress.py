@@ -16,7 +16,7 @@ import structlog
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.decisions import Decision, Dropped, Routed
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
-from gateway.core.errors import GatewayError, QueueFullError
+from gateway.core.errors import QueueFullError
 from gateway.core.events import InboundEvent
 from gateway.core.ids import ConversationId, new_delivery_id
 from gateway.store.deliveries import Commit, DeliveryStore
@@ -72,13 +72,9 @@ class Ingress:
         platform = event.conversation.platform
         self._metrics.events_received.labels(platform, event.kind).inc()
         started = time.perf_counter()
-        try:
-            async with self._turns.of(event.conversation.id):
-                decision = await decide(event, self._resolve)
-                receipt = await self._commit(event, decision)
-        except GatewayError:
-            self._metrics.events_unacknowledged.labels(platform).inc()
-            raise
+        async with self._turns.of(event.conversation.id):
+            decision = await decide(event, self._resolve)
+            receipt = await self._commit(event, decision)
         took_s = time.perf_counter() - started
         self._metrics.routing_duration.labels(platform).observe(took_s)
         self._tell(event, decision, receipt, took_s)

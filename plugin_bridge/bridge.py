@@ -27,14 +27,14 @@ from plugin_bridge.transport import (
     NotConnectedError,
     Transport,
 )
-from plugin_bridge.wire import InlineReply, decode_replies, with_attempt
+from plugin_bridge.wire import decode_replies, with_attempt
 
 SUSPENDED_WAIT_S = 30.0
 
 Open = Callable[[str], str]
 """Opens a sealed signing secret."""
 
-TakeReplies = Callable[[Delivery, Sequence[InlineReply]], Awaitable[str | None]]
+TakeReplies = Callable[[Delivery, Sequence[str]], Awaitable[str | None]]
 """Queue inline answers into the delivery's conversation, once per delivery id. Gives None, or why
 the answers are refused. Raises StoreError, QueueFullError.
 """
@@ -74,8 +74,8 @@ class Bridge:
 
     async def _inline(self, delivery: Delivery, body: bytes, outcome: Delivered) -> Outcome:
         try:
-            replies = decode_replies(body)
-            refused = await self._take_replies(delivery, replies) if replies else None
+            texts = [reply.text for reply in decode_replies(body)]
+            refused = await self._take_replies(delivery, texts) if texts else None
         except ValueError as exc:
             # The agent has the message; a second delivery would only repeat its work.
             return Delivered(receipt=f"{outcome.receipt}; answer unreadable: {exc}")

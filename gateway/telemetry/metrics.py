@@ -45,7 +45,10 @@ class Metrics:
             "events_ignored_total", "Frames that are no event", "platform", "reason"
         )
         self.events_unacknowledged = self._counter(
-            "events_unacknowledged_total", "Events left for the platform to re-send", "platform"
+            "events_unacknowledged_total",
+            "Events left for the platform to re-send",
+            "platform",
+            "reason",
         )
         self.events_routed = self._counter(
             "events_routed_total", "Decisions", "platform", "outcome", "reason"
@@ -100,6 +103,7 @@ class Metrics:
         self.connection_last_event_age = self._gauge(
             "connection_last_event_age_seconds", "Since anything came in", "platform"
         )
+        self.frames = self._counter("frames_total", "Frames read", "platform", "kind")
         self.reconnects = self._counter("reconnects_total", "Sockets lost", "platform", "reason")
         self.api_requests = self._counter(
             "api_requests_total", "Requests of agents", "route", "status"

@@ -1,0 +1,31 @@
+"""Answers that came with an agent's 200, on their way into the delivery's own conversation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.core.deliveries import Delivery
+from gateway.egress.submit import Refusal, Submission, Submit
+
+
+class InlineReplies:
+    """Submits inline answers, once per delivery id however often the delivery is repeated."""
+
+    def __init__(self, submit: Submit) -> None:
+        self._submit = submit
+
+    async def __call__(self, delivery: Delivery, texts: Sequence[str]) -> str | None:
+        """Queue the answers in order; gives why one was refused. Raises as Submit does."""
+        for number, text in enumerate(texts):
+            result = await self._submit(
+                Submission(
+                    tenant=delivery.tenant,
+                    conversation=delivery.conversation,
+                    markdown=text,
+                    # No header can hold a NUL, so no agent's own key can be the same.
+                    idempotency_key=f"inline\0{delivery.id}\0{number}",
+                )
+            )
+            if isinstance(result, Refusal):
+                return f"answer {number + 1}: {result.value}"
+        return None

@@ -1,0 +1,31 @@
+"""Wait for a condition with a deadline, so that no test sleeps and hopes."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# Another process sends no event to wait for, so this is the one place that polls.
+_POLL_S = 0.01
+
+
+async def eventually(condition: Callable[[], Awaitable[T] | T], *, timeout_s: float = 10) -> T:
+    """Return the first true answer of `condition`, asked again and again.
+
+    Raises AssertionError, which names the condition and its last answer, after `timeout_s`.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout_s
+    while not (answer := await _ask(condition)):
+        if loop.time() > deadline:
+            name = getattr(condition, "__qualname__", repr(condition))
+            raise AssertionError(f"{name} did not come true in {timeout_s:g} s, last: {answer!r}")
+        await asyncio.sleep(_POLL_S)
+    return answer
+
+
+async def _ask(condition: Callable[[], Awaitable[T] | T]) -> T:
+    answer = condition()
+    return await answer if inspect.isawaitable(answer) else answer

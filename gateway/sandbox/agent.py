@@ -114,6 +114,11 @@ class AgentSandbox:
         self._server = LoopbackServer(self._web_app())
         self._origin = ""
 
+    def admit(self, *, secrets: Sequence[str], api_key: str) -> None:
+        """Take the secrets that were made after this agent had an address to be registered by."""
+        self._verifiers = [Webhook(secret) for secret in secrets]
+        self._api_key = api_key
+
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
         """Listen; port 0 takes a free one."""
         self._session = ClientSession(timeout=_GATEWAY_TIMEOUT)

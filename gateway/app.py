@@ -29,6 +29,7 @@ from gateway.engine.worker import Attempt, ShardWorker, Workshop
 from gateway.gauges import QueueGauges
 from gateway.ingress import Ingress
 from gateway.pulse import Pulse
+from gateway.registry_watch import RegistryWatch
 from gateway.retention import Retention
 from gateway.settings import Settings
 from gateway.stages import Stage, run_stages
@@ -195,6 +196,7 @@ class _House:
                 "pulse": self._pulse.run,
                 "gauges": gauges.run,
                 "retention": retention.run,
+                "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
             },
         ]
 

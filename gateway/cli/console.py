@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gateway.core.errors import ConfigError, GatewayError, StoreError
 
@@ -44,8 +45,14 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         view.add_column(column, overflow="fold")
     for row in rows:
-        view.add_row(*("" if cell is None else str(cell) for cell in row))
+        view.add_row(*(Text(shown(cell)) for cell in row))
     out.print(view)
+
+
+def shown(cell: object) -> str:
+    """Make text harmless for a terminal: what others named must not steer the cursor."""
+    text = "" if cell is None else str(cell)
+    return "".join(char if char.isprintable() else "�" for char in text)
 
 
 def json_out(value: object) -> None:

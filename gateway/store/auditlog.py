@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ class AuditLog:
     async def read(self, shard: Shard, limit: int) -> list[AuditEntry]:
         """Read up to `limit` of the oldest records without removing them. Raises StoreError."""
         found = await run(self._client, "XRANGE", shard.audit, "-", "+", "COUNT", limit)
-        return [_entry(shard, cursor, flat) for cursor, flat in found]
+        return [_entry(shard, cursor, fields) for cursor, fields in found]
 
     async def remove(self, shard: Shard, entries: Sequence[AuditEntry]) -> None:
         """Remove records that the archive has. Raises StoreError."""
@@ -30,8 +30,7 @@ class AuditLog:
             await run(self._client, "XDEL", shard.audit, *cursors)
 
 
-def _entry(shard: Shard, cursor: bytes, flat: Sequence[bytes]) -> AuditEntry:
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+def _entry(shard: Shard, cursor: bytes, fields: Mapping[bytes, bytes]) -> AuditEntry:
     try:
         record = msgspec.json.decode(fields[b"r"], type=AuditRecord)
     except (KeyError, msgspec.DecodeError) as exc:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 import msgspec
 
@@ -93,8 +93,7 @@ def _record(letter: DeadLetter, action: AuditAction, detail: str) -> bytes:
     )
 
 
-def _letter(tenant: TenantId, cursor: bytes, flat: Sequence[bytes]) -> DeadLetter:
-    fields = dict(zip(flat[::2], flat[1::2], strict=True))
+def _letter(tenant: TenantId, cursor: bytes, fields: Mapping[bytes, bytes]) -> DeadLetter:
     return DeadLetter(
         id=DeliveryId(fields[b"i"].decode()),
         cursor=cursor.decode(),

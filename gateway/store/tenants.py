@@ -18,13 +18,16 @@ from gateway.core.tenants import Binding, Endpoint
 from gateway.store.connection import Client, run, run_all, store_errors
 from gateway.store.keys import (
     AGENT_KEY_PREFIX,
+    META,
     WORKSPACE_PREFIX,
     Pepper,
+    Shard,
     shard_of,
 )
 
 _BINDING = "b"
 _CREDENTIAL = "c"
+_SHARDS = "shards"
 
 
 class BoundWorkspace(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,14 +51,18 @@ class TenantLookup:
         """Find the binding of the first candidate that is bound, most specific first.
 
         One round trip. None means that Redis answered and knows no such workspace. Raises
-        StoreError.
+        StoreError, also while a Redis that has lost its data has not been filled again.
         """
         keys = [self._pepper.workspace(platform, workspace) for workspace in candidates]
         if len(keys) == 1:
             values = [await run(self._client, "HGET", keys[0], _BINDING)]
         else:
             values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
-        return next((_decode_binding(value) for value in values if value is not None), None)
+        found = next((value for value in values if value is not None), None)
+        if found is None:
+            await self._check_filled()
+            return None
+        return _decode_binding(found)
 
     async def bound_workspace(
         self, platform: Platform, workspace: WorkspaceId
@@ -64,13 +71,17 @@ class TenantLookup:
         key = self._pepper.workspace(platform, workspace)
         binding, credential = await run(self._client, "HMGET", key, _BINDING, _CREDENTIAL)
         if binding is None:
+            await self._check_filled()
             return None
         return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
 
     async def tenant_of_key(self, agent_key: str) -> TenantId | None:
         """Find whose bearer key this is; None when it is nobody's or has expired."""
         value = await run(self._client, "GET", self._pepper.agent_key(agent_key))
-        return None if value is None else TenantId(value.decode())
+        if value is None:
+            await self._check_filled()
+            return None
+        return TenantId(value.decode())
 
     async def put_binding(self, binding: Binding, sealed_credential: bytes | None) -> None:
         """Write a workspace's look-up key."""
@@ -126,6 +137,27 @@ class TenantLookup:
         """Remove look-up keys that a rebuild found to be nobody's."""
         for key in keys:
             await run(self._client, "DEL", key)
+
+    async def filled_with_shards(self) -> int | None:
+        """Read the mark of a complete set of look-up keys: the number of shards they are for."""
+        found = await run(self._client, "HGET", META, _SHARDS)
+        return None if found is None else int(found)
+
+    async def mark_filled(self) -> None:
+        """Set the mark, after the last key has been written."""
+        await run(self._client, "HSETNX", META, _SHARDS, self._shards)
+
+    async def tenants_with_endpoints(self) -> set[TenantId]:
+        """List the tenants whose containers are known, for a rebuild to prune."""
+        hashes = [Shard(number).profiles for number in range(self._shards)]
+        answers = await run_all(self._client, *(("HKEYS", key) for key in hashes))
+        return {TenantId(name.decode()) for names in answers for name in names}
+
+    async def _check_filled(self) -> None:
+        # A Redis that came back empty knows nobody: to read that as "unbound" would acknowledge
+        # and drop everything (law 9).
+        if await self.filled_with_shards() is None:
+            raise StoreError("Redis has lost the look-up keys; they are being rebuilt")
 
     def workspace_key(self, platform: Platform, workspace: WorkspaceId) -> str:
         """Name the look-up key of a workspace."""

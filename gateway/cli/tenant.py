@@ -1,0 +1,245 @@
+"""`channel-gateway tenant`: add, change, suspend and remove tenants; new keys for them."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gateway.archive.records import TenantRecord, TenantSpec
+from gateway.cli import tenant_options as options
+from gateway.cli.arguments import AsJson, TenantArgument, duration, tenant_id
+from gateway.cli.console import err, json_out, pairs, table
+from gateway.cli.session import with_stores
+from gateway.provisioning.views import TenantView
+
+app = typer.Typer(no_args_is_help=True, help="Tenants: who they are and what they may do.")
+
+
+class Secret(StrEnum):
+    """What can be rotated."""
+
+    AGENT = "agent"
+    SIGNING = "signing"
+
+
+@app.command()
+def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
+    tenant: TenantArgument,
+    *,
+    endpoint: Annotated[str, typer.Option(metavar="URL", help="Where its container listens.")],
+    name: options.Name = None,
+    timeout: options.Timeout = None,
+    agent: options.Agent = None,
+    channel_agent: options.ChannelAgent = None,
+    rate: options.Rate = None,
+    burst: options.Burst = None,
+    max_queued: options.MaxQueued = None,
+    concurrency: options.Concurrency = None,
+    dm: options.DirectMessages = None,
+    mention: options.Mention = None,
+    open_channel: options.OpenChannel = None,
+    allow_channel: options.AllowChannel = None,
+    allow_user: options.AllowUser = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a tenant; prints its agent key and its signing secret, once."""
+    given = options.TenantOptions(
+        endpoint=endpoint,
+        name=name,
+        timeout=timeout,
+        agent=agent,
+        channel_agent=channel_agent,
+        rate=rate,
+        burst=burst,
+        max_queued=max_queued,
+        concurrency=concurrency,
+        dm=dm,
+        mention=mention,
+        open_channel=open_channel,
+        allow_channel=allow_channel,
+        allow_user=allow_user,
+    )
+    spec = given.applied_to(TenantSpec(id=tenant_id(tenant), endpoint_url=endpoint))
+    created = with_stores(lambda stores: stores.provisioning.add_tenant(spec))
+    if as_json:
+        json_out(created)
+        return
+    _once(
+        f"Tenant {created.id} is added.",
+        {"agent key": created.agent_key, "signing secret": created.signing_secret},
+    )
+
+
+@app.command("set")
+def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
+    tenant: TenantArgument,
+    *,
+    endpoint: Annotated[str | None, typer.Option(metavar="URL", help="New endpoint.")] = None,
+    name: options.Name = None,
+    timeout: options.Timeout = None,
+    agent: options.Agent = None,
+    channel_agent: options.ChannelAgent = None,
+    rate: options.Rate = None,
+    burst: options.Burst = None,
+    max_queued: options.MaxQueued = None,
+    concurrency: options.Concurrency = None,
+    dm: options.DirectMessages = None,
+    mention: options.Mention = None,
+    open_channel: options.OpenChannel = None,
+    allow_channel: options.AllowChannel = None,
+    allow_user: options.AllowUser = None,
+    as_json: AsJson = False,
+) -> None:
+    """Change what is given. A repeatable option replaces its whole list, '' empties it."""
+    given = options.TenantOptions(
+        endpoint=endpoint,
+        name=name,
+        timeout=timeout,
+        agent=agent,
+        channel_agent=channel_agent,
+        rate=rate,
+        burst=burst,
+        max_queued=max_queued,
+        concurrency=concurrency,
+        dm=dm,
+        mention=mention,
+        open_channel=open_channel,
+        allow_channel=allow_channel,
+        allow_user=allow_user,
+    )
+    wanted = tenant_id(tenant)
+    changed = with_stores(lambda stores: stores.provisioning.edit_tenant(wanted, given.applied_to))
+    if as_json:
+        json_out(changed)
+    else:
+        pairs(f"Tenant {wanted}", _fields(changed))
+
+
+@app.command("list")
+def list_(as_json: AsJson = False) -> None:
+    """List all tenants."""
+    tenants = with_stores(lambda stores: stores.provisioning.tenants())
+    if as_json:
+        json_out(tenants)
+        return
+    rows = [
+        (record.spec.id, record.spec.name, record.status, record.spec.endpoint_url)
+        for record in tenants
+    ]
+    table("Tenants", ("id", "name", "status", "endpoint"), rows)
+
+
+@app.command()
+def show(tenant: TenantArgument, as_json: AsJson = False) -> None:
+    """Show a tenant, its rules and its workspaces."""
+    wanted = tenant_id(tenant)
+    view = with_stores(lambda stores: stores.provisioning.show(wanted))
+    if as_json:
+        json_out(view)
+    else:
+        pairs(f"Tenant {wanted}", _fields(view.tenant) | _belongings(view))
+
+
+@app.command()
+def suspend(tenant: TenantArgument, as_json: AsJson = False) -> None:
+    """Drop a tenant's events and let its deliveries wait."""
+    wanted = tenant_id(tenant)
+    with_stores(lambda stores: stores.provisioning.suspend(wanted))
+    _done(as_json, {"tenant": wanted, "status": "suspended"}, f"Tenant {wanted} is suspended.")
+
+
+@app.command()
+def resume(tenant: TenantArgument, as_json: AsJson = False) -> None:
+    """End a suspension."""
+    wanted = tenant_id(tenant)
+    with_stores(lambda stores: stores.provisioning.resume(wanted))
+    _done(as_json, {"tenant": wanted, "status": "active"}, f"Tenant {wanted} is active.")
+
+
+@app.command()
+def remove(
+    tenant: TenantArgument,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Unbind its workspaces, too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove a tenant with its keys and secrets."""
+    wanted = tenant_id(tenant)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter("add --yes: there is no terminal to ask on")
+        typer.confirm(f"Remove tenant {wanted} with its keys and secrets?", abort=True, err=True)
+    with_stores(lambda stores: stores.provisioning.remove(wanted, force=force))
+    _done(as_json, {"tenant": wanted, "removed": True}, f"Tenant {wanted} is removed.")
+
+
+@app.command("rotate-key")
+def rotate_key(
+    tenant: TenantArgument,
+    which: Annotated[Secret, typer.Option(help="Which of the two.")] = Secret.AGENT,
+    grace: Annotated[str, typer.Option(help="How long the old one stays valid.")] = "24h",
+    as_json: AsJson = False,
+) -> None:
+    """Make a new agent key or signing secret; prints it once."""
+    wanted, lasting = tenant_id(tenant), duration(grace)
+    if which is Secret.AGENT:
+        name = "agent key"
+        secret = with_stores(lambda stores: stores.provisioning.rotate_agent_key(wanted, lasting))
+    else:
+        name = "signing secret"
+        secret = with_stores(
+            lambda stores: stores.provisioning.rotate_signing_secret(wanted, lasting)
+        )
+    if as_json:
+        json_out({"id": wanted, name.replace(" ", "_"): secret})
+    else:
+        _once(f"The old {name} of tenant {wanted} ends in {grace}.", {name: secret})
+
+
+def _once(what: str, secrets: dict[str, str]) -> None:
+    err.print(f"{what} This is shown once:")
+    for name, secret in secrets.items():
+        # Plain lines, not a table: a folded secret cannot be copied.
+        typer.echo(f"{name}: {secret}")
+
+
+def _done(as_json: bool, result: dict[str, object], text: str) -> None:
+    if as_json:
+        json_out(result)
+    else:
+        typer.echo(text)
+
+
+def _fields(record: TenantRecord) -> dict[str, object]:
+    spec = record.spec
+    return {
+        "name": spec.name,
+        "status": record.status,
+        "endpoint": spec.endpoint_url,
+        "timeout": f"{spec.timeout_s:g} s",
+        "agents": _named({"default": spec.agents.default, **spec.agents.by_channel}),
+        "direct messages": spec.access.direct_messages,
+        "mention required": spec.access.require_mention,
+        "channels without mention": ", ".join(spec.access.channels_without_mention),
+        "allowed channels": ", ".join(spec.access.allowed_channels) or "all",
+        "allowed users": ", ".join(spec.access.allowed_users) or "all",
+        "rate": f"{spec.limits.events_per_minute}/min, {spec.limits.event_burst} at once",
+        "queue": f"{spec.limits.max_queued} waiting, {spec.limits.concurrency} at a time",
+        "added": record.created_at,
+    }
+
+
+def _belongings(view: TenantView) -> dict[str, object]:
+    workspaces = [f"{bound.platform} {bound.workspace}" for bound in view.workspaces]
+    return {
+        "workspaces": "\n".join(workspaces) or "none",
+        "agent keys": view.agent_keys,
+        "signing secrets": view.signing_secrets,
+    }
+
+
+def _named(agents: dict[str, str]) -> str:
+    return ", ".join(f"{place}: {agent}" for place, agent in agents.items())

@@ -1,0 +1,119 @@
+"""The options of a tenant, which `tenant add` and `tenant set` share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+
+from gateway.archive.records import TenantSpec
+from gateway.cli.arguments import agent_id, assignment, per_minute
+from gateway.core.ids import AgentId
+from gateway.core.tenants import AccessPolicy, Agents, Limits
+
+Many = list[str] | None
+
+Name = Annotated[str | None, typer.Option(help="Name for people.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds that one request may take.")]
+Agent = Annotated[str | None, typer.Option(help="Agent that answers by default.")]
+ChannelAgent = Annotated[
+    Many, typer.Option(metavar="CHANNEL=AGENT", help="Agent of one channel; repeatable.")
+]
+Rate = Annotated[str | None, typer.Option(metavar="N/min", help="Events a minute.")]
+Burst = Annotated[int | None, typer.Option(help="Events at once, before the rate counts.")]
+MaxQueued = Annotated[int | None, typer.Option(help="Deliveries that may wait.")]
+Concurrency = Annotated[int | None, typer.Option(help="Deliveries at the same moment.")]
+DirectMessages = Annotated[bool | None, typer.Option("--dm/--no-dm", help="Take direct messages.")]
+Mention = Annotated[
+    bool | None, typer.Option("--mention/--no-mention", help="Ask for a mention in channels.")
+]
+OpenChannel = Annotated[
+    Many, typer.Option(metavar="CHANNEL", help="Channel that needs no mention; repeatable.")
+]
+AllowChannel = Annotated[
+    Many, typer.Option(metavar="CHANNEL", help="Take only these channels; repeatable.")
+]
+AllowUser = Annotated[
+    Many, typer.Option(metavar="USER", help="Listen only to these users; repeatable.")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantOptions:
+    """What was given on the command line; None is not given.
+
+    A repeatable option replaces its whole list; a single empty value empties it.
+    """
+
+    endpoint: str | None
+    name: str | None
+    timeout: float | None
+    agent: str | None
+    channel_agent: Many
+    rate: str | None
+    burst: int | None
+    max_queued: int | None
+    concurrency: int | None
+    dm: bool | None
+    mention: bool | None
+    open_channel: Many
+    allow_channel: Many
+    allow_user: Many
+
+    def applied_to(self, spec: TenantSpec) -> TenantSpec:
+        """Change what was given. Raises typer.BadParameter."""
+        return _with(
+            spec,
+            endpoint_url=self.endpoint,
+            name=self.name,
+            timeout_s=self.timeout,
+            agents=self._agents(spec.agents),
+            access=self._access(spec.access),
+            limits=self._limits(spec.limits),
+        )
+
+    def _agents(self, agents: Agents) -> Agents:
+        by_channel = None if self.channel_agent is None else _assignments(self.channel_agent)
+        return _with(
+            agents,
+            default=None if self.agent is None else agent_id(self.agent),
+            by_channel=by_channel,
+        )
+
+    def _access(self, access: AccessPolicy) -> AccessPolicy:
+        return _with(
+            access,
+            direct_messages=self.dm,
+            require_mention=self.mention,
+            channels_without_mention=_texts(self.open_channel),
+            allowed_channels=_texts(self.allow_channel),
+            allowed_users=_texts(self.allow_user),
+        )
+
+    def _limits(self, limits: Limits) -> Limits:
+        return _with(
+            limits,
+            events_per_minute=None if self.rate is None else per_minute(self.rate),
+            event_burst=self.burst,
+            max_queued=self.max_queued,
+            concurrency=self.concurrency,
+        )
+
+
+_S = TypeVar("_S", bound=msgspec.Struct)
+
+
+def _with(struct: _S, **given: object) -> _S:
+    changes = {field: value for field, value in given.items() if value is not None}
+    return msgspec.structs.replace(struct, **changes)
+
+
+def _texts(given: Many) -> tuple[str, ...] | None:
+    return None if given is None else tuple(text for text in given if text)
+
+
+def _assignments(given: list[str]) -> dict[str, AgentId]:
+    pairs = (assignment(text) for text in given if text)
+    return {channel: agent_id(agent) for channel, agent in pairs}

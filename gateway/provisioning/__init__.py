@@ -1,0 +1,1 @@
+"""What operators change: tenants, workspaces, keys. PostgreSQL first, then the look-up keys."""

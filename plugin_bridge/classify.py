@@ -50,7 +50,7 @@ def retry_after_s(value: str | None, *, now: datetime) -> float | None:
         return min(float(text), _MAX_RETRY_AFTER_S)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for a year or a zone of twenty digits
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)

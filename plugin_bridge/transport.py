@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+from aiohttp.connector import AddrInfoType
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -92,32 +91,30 @@ class AiohttpTransport:
             raise ConnectionLostError(type(exc).__name__) from exc
 
 
-class GuardedResolver(AbstractResolver):
-    """Refuses link-local addresses: the metadata services of clouds live there."""
+def open_socket(address: AddrInfoType) -> socket.socket:
+    """Make the socket for one address that a URL led to. Raises OSError for a link-local one.
 
-    def __init__(self) -> None:
-        self._inner = ThreadedResolver()
+    The metadata services of clouds live there and hand out the machine's own credentials. Checked
+    at the last moment: a name may point elsewhere than it did at registration, and a literal
+    address in a URL is asked of no resolver.
+    """
+    family, kind, protocol, _, target = address
+    if _is_link_local(str(target[0])):
+        raise OSError(f"{target[0]} is a link-local address")
+    return socket.socket(family=family, type=kind, proto=protocol)
 
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Resolve `host`. Raises OSError when no address may be used."""
-        found = await self._inner.resolve(host, port, family)
-        allowed = [each for each in found if not ipaddress.ip_address(each["host"]).is_link_local]
-        if not allowed:
-            raise OSError(f"{host} resolves to link-local addresses only")
-        return allowed
 
-    async def close(self) -> None:
-        """Release the inner resolver."""
-        await self._inner.close()
+def _is_link_local(host: str) -> bool:
+    address = ipaddress.ip_address(host)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_link_local
 
 
 @asynccontextmanager
 async def open_transport(*, per_host: int) -> AsyncIterator[AiohttpTransport]:
     """Open the keep-alive pools."""
     connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=per_host, resolver=GuardedResolver(), keepalive_timeout=60
+        limit=0, limit_per_host=per_host, socket_factory=open_socket, keepalive_timeout=60
     )
     async with aiohttp.ClientSession(
         connector=connector,

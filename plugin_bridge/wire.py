@@ -109,5 +109,7 @@ def decode_replies(body: bytes) -> tuple[InlineReply, ...]:
         return ()
     try:
         return msgspec.json.decode(body, type=InlineReplies).replies
+    except RecursionError as exc:
+        raise ValueError("JSON is nested too deeply") from exc
     except msgspec.MsgspecError as exc:
         raise ValueError(str(exc)) from exc

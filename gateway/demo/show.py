@@ -47,7 +47,9 @@ def show_ending(console: Console, ending: Ending) -> None:
 
 def _audit_table(entries: list[AuditEntry]) -> Table:
     title = f"Audit trail ({len(entries)} records)"
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     for column, width in (("s", 5), ("tenant", 9), ("action", 19), ("outcome", 20), ("where", 0)):
         table.add_column(column, no_wrap=True, min_width=width or None)
     for entry in entries:

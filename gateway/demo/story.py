@@ -114,7 +114,8 @@ def _settled(entries: list[AuditEntry]) -> bool:
     accepted = sum(_is_accepted(entry) for entry in entries)
     done = sum(entry.record.action is AuditAction.DELIVERY_DELIVERED for entry in entries)
     refused = any(entry.record.action is AuditAction.ISOLATION_VIOLATION for entry in entries)
-    return refused and accepted == done > 0
+    strangers = any(entry.record.tenant == UNROUTED for entry in entries)
+    return refused and strangers and accepted == done > 0
 
 
 def _is_accepted(entry: AuditEntry) -> bool:

@@ -1,0 +1,64 @@
+"""The settings of the Slack adapter. Reads no environment."""
+
+from __future__ import annotations
+
+import msgspec
+from yarl import URL
+
+
+class SlackConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One Slack app.
+
+    `app_token` is the app's `xapp-` token with `connections:write`; bot tokens come with each
+    message. `sockets` of at most 10 share the events between them. A connection that shows no sign
+    of life for `dead_after_s` is replaced. `max_in_flight` events may wait for their commit before
+    reading stops. A frame over `max_frame_bytes` is ignored, one over four times that ends its
+    socket.
+
+    The wait before an attempt to connect is drawn from 0 to a ceiling: `backoff_base_s`, doubled by
+    each failure up to `backoff_cap_s`, and anew after a connection that lived `healthy_after_s`. A
+    refusal that only a person can lift is tried again after `refused_retry_s`. A socket that Slack
+    announced to close is read for at most `linger_s` more. On a stop, commits under way have
+    `drain_s` to end. `call_timeout_s` bounds one call of the Web API.
+    """
+
+    app_token: str
+    api_base_url: str = "https://slack.com/api/"
+    allowed_hosts: tuple[str, ...] = ("slack.com",)
+    sockets: int = 2
+    dead_after_s: float = 12.0
+    max_in_flight: int = 256
+    max_frame_bytes: int = 4 * 1024 * 1024
+    backoff_base_s: float = 0.25
+    backoff_cap_s: float = 30.0
+    refused_retry_s: float = 60.0
+    healthy_after_s: float = 5.0
+    connect_timeout_s: float = 10.0
+    call_timeout_s: float = 15.0
+    linger_s: float = 30.0
+    drain_s: float = 3.0
+
+    def __repr__(self) -> str:
+        """Keep the token out of logs and tracebacks."""
+        return f"SlackConfig(api_base_url={self.api_base_url!r}, sockets={self.sockets})"
+
+    def method_url(self, method: str) -> str:
+        """Where a Web API method is."""
+        return f"{self.api_base_url.rstrip('/')}/{method}"
+
+    def trusted_socket_url(self, text: str) -> URL | None:
+        """Return the URL that apps.connections.open gave, None when it must not be connected to.
+
+        Whoever answers that call would otherwise choose which host the gateway talks to. What was
+        checked is returned parsed, so that nobody parses it in another way.
+        """
+        try:
+            base, url = URL(self.api_base_url), URL(text)
+        except ValueError:
+            return None
+        host = (url.host or "").rstrip(".").lower()
+        schemes = {"ws", "wss"} if base.scheme == "http" else {"wss"}
+        known = host == base.host or any(
+            host == allowed or host.endswith(f".{allowed}") for allowed in self.allowed_hosts
+        )
+        return url if host and url.scheme in schemes and known else None

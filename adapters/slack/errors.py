@@ -1,0 +1,102 @@
+"""The one table from what Slack or the wire says to SendError.
+
+Whether a message may have been posted decides everything here: a failed call that never left is
+tried again, one that may have arrived is looked up first. Slack has no idempotency key.
+https://docs.slack.dev/reference/methods/chat.postMessage#errors
+"""
+
+from __future__ import annotations
+
+import aiohttp
+
+from gateway.core.deliveries import Reason
+from gateway.core.errors import SendError
+
+_REVOKED = frozenset(
+    {
+        "access_denied",
+        "account_inactive",
+        "invalid_auth",
+        "not_allowed_token_type",
+        "not_authed",
+        "team_access_not_granted",
+        "token_revoked",
+    }
+)
+_RATE_LIMITED = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
+_TEMPORARY = frozenset(
+    {
+        "external_channel_migrating",
+        "org_login_required",
+        "request_timeout",
+        "service_unavailable",
+        "team_added_to_org",
+        # A rotated token is looked up anew for the next attempt.
+        "token_expired",
+    }
+)
+# "It's possible some aspect of the operation succeeded before the error was raised", says Slack.
+_AMBIGUOUS = frozenset({"fatal_error", "internal_error"})
+
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.InvalidURL,
+)
+
+Wire = aiohttp.ClientError | TimeoutError | OSError
+WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
+"""All that a call over the wire may raise."""
+
+
+def api_error(code: str) -> SendError:
+    """Translate the `error` of an answer with `ok: false`. An unknown code is a refusal."""
+    if code in _REVOKED:
+        return SendError(Reason.NOT_INSTALLED, code, permanent=True)
+    if code in _RATE_LIMITED:
+        return SendError(Reason.PLATFORM_RATE_LIMITED, code)
+    if code in _TEMPORARY:
+        return SendError(Reason.PLATFORM_ERROR, code)
+    if code in _AMBIGUOUS:
+        return SendError(Reason.PLATFORM_ERROR, code, ambiguous=True)
+    return SendError(Reason.PLATFORM_REJECTED, code, permanent=True)
+
+
+def http_error(status: int, retry_after: str | None) -> SendError:
+    """Translate an answer that is not HTTP 200. https://docs.slack.dev/apis/web-api/rate-limits"""
+    detail = f"HTTP {status}"
+    if status == 429:
+        return SendError(
+            Reason.PLATFORM_RATE_LIMITED, detail, retry_after_s=_seconds(retry_after, 1.0)
+        )
+    if status >= 500:
+        # The load balancer's word; what stands behind it may have done the work.
+        retry_after_s = _seconds(retry_after, None)
+        return SendError(Reason.PLATFORM_ERROR, detail, ambiguous=True, retry_after_s=retry_after_s)
+    return SendError(Reason.PLATFORM_REJECTED, detail, permanent=True)
+
+
+def unreadable_answer(detail: str) -> SendError:
+    """An HTTP 200 that says nothing we understand: the call may have been carried out."""
+    return SendError(Reason.PLATFORM_ERROR, detail, ambiguous=True)
+
+
+def wire_error(exc: Wire) -> SendError:
+    """Translate a failure below HTTP. Only where no connection ever stood, nothing was posted."""
+    ambiguous = not isinstance(exc, _NEVER_SENT)
+    return SendError(Reason.PLATFORM_UNREACHABLE, type(exc).__name__, ambiguous=ambiguous)
+
+
+def lookup_error(error: SendError) -> SendError:
+    """Translate the failure of looking a message up: it may still have been posted."""
+    if error.permanent:
+        return SendError(Reason.OUTCOME_UNKNOWN, error.detail, permanent=True)
+    return SendError(error.reason, error.detail, ambiguous=True, retry_after_s=error.retry_after_s)
+
+
+def _seconds(retry_after: str | None, default: float | None) -> float | None:
+    try:
+        seconds = float(retry_after or "")
+    except ValueError:
+        return default
+    return seconds if 0 <= seconds < float("inf") else default

@@ -1,0 +1,94 @@
+"""Posts messages to Slack and finds them again. Retries nothing: the delivery engine does."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from adapters.slack.config import SlackConfig
+from adapters.slack.errors import lookup_error, unreadable_answer
+from adapters.slack.fields import Fields
+from adapters.slack.inbound import sent_at
+from adapters.slack.outbound import METADATA_EVENT_TYPE, post_message_call
+from adapters.slack.web_api import WebApi
+from gateway.core.clock import utc_now
+from gateway.core.deliveries import Reason
+from gateway.core.errors import SendError
+from gateway.core.messages import OutboundMessage, SentMessage
+from gateway.core.tenants import Credential
+
+# A delivery is given up after a day, so its copy cannot be older; the rest is for clocks apart.
+_LOOKBACK_S = 25 * 3600
+_PAGE_SIZE = 200
+_MAX_PAGES = 5
+
+
+class SlackSender:
+    """Sender and Readback for Slack."""
+
+    def __init__(self, config: SlackConfig, session: aiohttp.ClientSession) -> None:
+        self._api = WebApi(config, session)
+
+    async def send(self, message: OutboundMessage, credential: Credential) -> SentMessage:
+        """Post `message`. Raises SendError.
+
+        https://docs.slack.dev/reference/methods/chat.postMessage
+        """
+        answer = await self._api.write(
+            "chat.postMessage", credential.bot_token, post_message_call(message)
+        )
+        ts = answer.id("ts")
+        if not ts:
+            raise unreadable_answer("the answer names no ts")
+        return _sent(ts)
+
+    async def find_sent(
+        self, message: OutboundMessage, credential: Credential
+    ) -> SentMessage | None:
+        """Look for the message that carries our marker in its metadata.
+
+        Raises SendError: permanent with OUTCOME_UNKNOWN when it cannot be known, for want of a
+        scope for example; else worth another try, and still ambiguous.
+        https://docs.slack.dev/messaging/message-metadata
+        """
+        try:
+            return await self._find(message, credential)
+        except SendError as exc:
+            raise lookup_error(exc) from exc
+
+    async def _find(self, message: OutboundMessage, credential: Credential) -> SentMessage | None:
+        method, query = _lookup(message)
+        for _ in range(_MAX_PAGES):
+            page = await self._api.read(method, credential.bot_token, query)
+            if "messages" not in page:
+                raise unreadable_answer("the answer lists no messages")
+            for candidate in page.children("messages"):
+                if _carries(candidate, message.marker) and candidate.id("ts"):
+                    return _sent(candidate.id("ts"))
+            cursor = page.child("response_metadata").text("next_cursor")
+            if not cursor:
+                return None
+            query["cursor"] = cursor
+        raise SendError(Reason.OUTCOME_UNKNOWN, "too many messages to look through", permanent=True)
+
+
+def _lookup(message: OutboundMessage) -> tuple[str, dict[str, str]]:
+    """Return the method and the query that list what stands where `message` would stand."""
+    query = {
+        "channel": message.conversation.channel,
+        "include_all_metadata": "true",
+        "oldest": f"{utc_now().timestamp() - _LOOKBACK_S:.6f}",
+        "limit": str(_PAGE_SIZE),
+    }
+    if message.conversation.thread is None:
+        return "conversations.history", query
+    return "conversations.replies", query | {"ts": message.conversation.thread}
+
+
+def _carries(candidate: Fields, marker: str) -> bool:
+    metadata = candidate.child("metadata")
+    is_ours = metadata.text("event_type") == METADATA_EVENT_TYPE
+    return is_ours and metadata.child("event_payload").text("marker") == marker
+
+
+def _sent(ts: str) -> SentMessage:
+    return SentMessage(id=ts, sent_at=sent_at(ts))

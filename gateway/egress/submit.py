@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
@@ -22,13 +23,15 @@ from gateway.core.ids import (
     new_message_id,
 )
 from gateway.core.messages import OutboundMessage
-from gateway.core.ports import Outlet
+from gateway.core.ports import Outlet, Renderer
 from gateway.core.tenants import Limits
 from gateway.store.deliveries import Commit, Committed, DeliveryStore
 from gateway.telemetry.metrics import Metrics
 from routing.steps.tenant import Resolve
 
 log = structlog.get_logger()
+
+RENDERED_AT_ONCE_CHARS = 4_000
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +85,7 @@ class Submit:
         limits = await self._limits_if_owned(submission.tenant, ref)
         if outlet is None or limits is None:
             return Refusal.UNKNOWN_CONVERSATION
-        texts = outlet.render(submission.markdown)
+        texts = await _rendered(outlet.render, submission.markdown)
         if not texts:
             return Refusal.BLANK_TEXT
         return await self._commit(submission, ref, texts, limits)
@@ -145,6 +148,13 @@ class Submit:
         return Submitted(
             id=MessageId(first_id), conversation=ref.id, parts=parts, repeated=repeated
         )
+
+
+async def _rendered(render: Renderer, markdown: str) -> list[str]:
+    if len(markdown) <= RENDERED_AT_ONCE_CHARS:
+        return render(markdown)
+    # A long hostile table takes a second: other conversations must not wait for it.
+    return await asyncio.to_thread(render, markdown)
 
 
 def _deliveries(

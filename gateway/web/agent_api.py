@@ -19,7 +19,7 @@ from gateway.web.errors import ApiError, Handler, error_bodies
 log = structlog.get_logger()
 
 MAX_BODY_BYTES: Final = 512 * 1024
-MAX_TEXT_CHARS: Final = 100_000
+MAX_TEXT_CHARS: Final = 40_000
 MAX_KEY_CHARS: Final = 255
 
 TenantOfKey = Callable[[str], Awaitable[TenantId | None]]

@@ -31,7 +31,7 @@ from gateway.ingress import Ingress
 from gateway.pulse import Pulse
 from gateway.registry_watch import RegistryWatch
 from gateway.retention import Retention
-from gateway.settings import Settings
+from gateway.settings import Role, Settings
 from gateway.stages import Stage, run_stages
 from gateway.store.auditlog import AuditLog
 from gateway.store.connection import run
@@ -39,7 +39,7 @@ from gateway.store.deliveries import DeliveryStore
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, LeaseStore
 from gateway.store.wake import wakes
 from gateway.stores import Stores, open_stores
-from gateway.supervisor import Supervisor
+from gateway.supervisor import Run, Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web.agent_api import AgentApi
 from gateway.web.ops import Ops
@@ -83,23 +83,24 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
         house = _House(settings, stores, metrics)
         adapters = await stack.enter_async_context(open_adapters(_options(settings), metrics))
         transport = await stack.enter_async_context(open_transport(per_host=settings.in_flight))
-        api_port = await stack.enter_async_context(
-            listening(
-                house.agent_api(adapters).application(),
-                settings.host,
-                settings.port,
-                setting="GATEWAY_PORT",
-            )
-        )
+        api_port = await _listen_to_agents(settings, stack, house.agent_api(adapters))
         stages = house.stages(adapters, transport)
         health.append(house.health)
         announce(
             Listening(
-                agent_api=f"http://{settings.host}:{api_port}",
+                agent_api=f"http://{settings.host}:{api_port}" if api_port else "",
                 ops=f"http://{settings.ops_host}:{ops_port}",
             )
         )
         await run_stages(stages, supervisor, stop)
+
+
+async def _listen_to_agents(settings: Settings, stack: AsyncExitStack, api: AgentApi) -> int | None:
+    if Role.EGRESS not in settings.roles:
+        return None
+    return await stack.enter_async_context(
+        listening(api.application(), settings.host, settings.port, setting="GATEWAY_PORT")
+    )
 
 
 async def _open_stores_patiently(
@@ -127,13 +128,15 @@ async def _open_stores_patiently(
 
 
 def _options(settings: Settings) -> dict[Platform, SlackOptions]:
-    token = settings.slack_app_token
-    if Platform.SLACK not in settings.platforms or token is None:
+    if Platform.SLACK not in settings.platforms:
         return {}
-    options = SlackOptions(
-        app_token=token.get_secret_value(), api_base_url=settings.slack_api_base_url
-    )
-    return {Platform.SLACK: options}
+    token = settings.slack_app_token
+    return {
+        Platform.SLACK: SlackOptions(
+            app_token=token.get_secret_value() if token else "",
+            api_base_url=settings.slack_api_base_url,
+        )
+    }
 
 
 class _House:
@@ -169,38 +172,52 @@ class _House:
         return AgentApi(self._stores.lookup.tenant_of_key, self.submit(adapters), self._metrics)
 
     def stages(self, adapters: dict[Platform, Adapter], transport: Transport) -> Sequence[Stage]:
-        """Make every worker, in the order in which they stop."""
-        stores, metrics = self._stores, self._metrics
-        ingress = Ingress(stores.lookup.resolve, self._deliveries, encode, metrics)
+        """Make every worker of this process's roles, in the order in which they stop."""
+        make = {
+            Role.INGRESS: lambda: self._intake(adapters),
+            Role.BRIDGE: lambda: self._bridge(adapters, transport),
+            Role.EGRESS: lambda: self._egress(adapters),
+        }
+        roles = [role for role in Role if role in self._settings.roles]
+        return [*(make[role]() for role in roles), self._archive(), self._upkeep()]
+
+    def _intake(self, adapters: dict[Platform, Adapter]) -> Stage:
+        ingress = Ingress(self._stores.lookup.resolve, self._deliveries, encode, self._metrics)
         self._sources = {platform.value: each for platform, each in adapters.items()}
-        outlets = {platform: each.outlet for platform, each in adapters.items()}
-        bridge = Bridge(transport, stores.seal.open, InlineReplies(self.submit(adapters)))
-        pace = Pace(self._settings.slack_posts_per_s)
-        outbox = Outbox(stores.lookup, stores.seal, outlets, pace, metrics)
-        self._own(BRIDGE, self._shard_workers(bridge.attempt))
-        self._own(EGRESS, self._shard_workers(outbox.attempt))
-        audit_log = AuditLog(stores.redis)
-        self._own(ARCHIVE, lambda lease: Archivist(lease, audit_log, stores.archive, metrics))
-        sources: Stage = {
+        return {
             name: partial(each.source.run, ingress.accept) for name, each in self._sources.items()
         }
-        gauges = QueueGauges(stores.redis, self._settings.shards, metrics)
-        retention = Retention(stores.pool, self._settings.retention_months)
-        return [
-            sources,
-            {"bridge": self._ownerships[BRIDGE].run},
-            {"egress": self._ownerships[EGRESS].run},
-            {"archive": self._ownerships[ARCHIVE].run},
-            {
-                "wake": self._pass_wakes_on,
-                "pulse": self._pulse.run,
-                "gauges": gauges.run,
-                "retention": retention.run,
-                "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
-            },
-        ]
 
-    def _own(self, role: str, make_worker: MakeWorker) -> None:
+    def _bridge(self, adapters: dict[Platform, Adapter], transport: Transport) -> Stage:
+        replies = InlineReplies(self.submit(adapters))
+        bridge = Bridge(transport, self._stores.seal.open, replies)
+        return {"bridge": self._own(BRIDGE, self._shard_workers(bridge.attempt))}
+
+    def _egress(self, adapters: dict[Platform, Adapter]) -> Stage:
+        outlets = {platform: each.outlet for platform, each in adapters.items()}
+        pace = Pace(self._settings.slack_posts_per_s)
+        stores = self._stores
+        outbox = Outbox(stores.lookup, stores.seal, outlets, pace, self._metrics)
+        return {"egress": self._own(EGRESS, self._shard_workers(outbox.attempt))}
+
+    def _archive(self) -> Stage:
+        audit_log, archive = AuditLog(self._stores.redis), self._stores.archive
+        run_archive = self._own(
+            ARCHIVE, lambda lease: Archivist(lease, audit_log, archive, self._metrics)
+        )
+        return {"archive": run_archive}
+
+    def _upkeep(self) -> Stage:
+        stores, settings = self._stores, self._settings
+        return {
+            "wake": self._pass_wakes_on,
+            "pulse": self._pulse.run,
+            "gauges": QueueGauges(stores.redis, settings.shards, self._metrics).run,
+            "retention": Retention(stores.pool, settings.retention_months).run,
+            "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
+        }
+
+    def _own(self, role: str, make_worker: MakeWorker) -> Run:
         self._ownerships[role] = Ownership(
             self._leases,
             make_worker,
@@ -209,6 +226,7 @@ class _House:
             shards=self._settings.shards,
             lease_s=self._settings.lease_s,
         )
+        return self._ownerships[role].run
 
     def _shard_workers(self, attempt: Attempt) -> MakeWorker:
         workshop = Workshop(
@@ -221,14 +239,13 @@ class _House:
         return lambda lease: ShardWorker(lease, workshop)
 
     async def _pass_wakes_on(self) -> None:
-        owners = {
-            Direction.INBOUND: self._ownerships[BRIDGE],
-            Direction.OUTBOUND: self._ownerships[EGRESS],
-        }
-        for owner in owners.values():
+        roles = {Direction.INBOUND: BRIDGE, Direction.OUTBOUND: EGRESS}
+        for owner in self._ownerships.values():
             owner.wake_all()
         async for direction, shard in wakes(self._stores.redis):
-            owners[direction].wake(shard)
+            ours = self._ownerships.get(roles[direction])
+            if ours is not None:
+                ours.wake(shard)
 
     async def _ping_redis(self) -> None:
         await run(self._stores.redis, "PING")

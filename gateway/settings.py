@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +19,14 @@ DEMO_PEPPER = "channel-gateway-demo-pepper-not-secret"
 DEMO_SEALING_KEY = "ZGVtby1vbmx5LW5vdC1hLXNlY3JldC1rZXktMDAwMDA="
 MIN_PEPPER_CHARS = 32
 _PREFIX = "GATEWAY_"
+
+
+class Role(StrEnum):
+    """What a process does. All of them by default; apart, each can be scaled by itself."""
+
+    INGRESS = "ingress"
+    BRIDGE = "bridge"
+    EGRESS = "egress"
 
 
 class Settings(BaseSettings):
@@ -52,6 +63,7 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     retention_months: int = Field(default=13, ge=1, le=120)
 
+    roles: Annotated[tuple[Role, ...], NoDecode] = tuple(Role)
     platforms: Annotated[tuple[Platform, ...], NoDecode] = (Platform.SLACK,)
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
     slack_api_base_url: str = Field(
@@ -60,18 +72,18 @@ class Settings(BaseSettings):
     slack_posts_per_s: float = Field(default=1.0, gt=0, le=100)
     """Pace per channel; Slack allows about one message a second."""
 
-    @field_validator("sealing_keys", "platforms", mode="before")
+    @field_validator("sealing_keys", "platforms", "roles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
-    @field_validator("sealing_keys")
+    @field_validator("sealing_keys", "roles")
     @classmethod
-    def _some_key(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _some(cls, value: tuple[object, ...]) -> tuple[object, ...]:
         if not value:
-            raise ValueError("must name at least one key")
+            raise ValueError("must name at least one")
         return value
 
     def checked(self) -> Self:
@@ -109,20 +121,34 @@ class Settings(BaseSettings):
     def _slack_problems(self) -> list[str]:
         problems = []
         token = self.slack_app_token.get_secret_value() if self.slack_app_token else ""
-        if not token.startswith("xapp-"):
+        if Role.INGRESS in self.roles and not token.startswith("xapp-"):
             problems.append(
                 "SLACK_APP_TOKEN must be an app-level token (xapp-...): "
                 "set it, or take slack out of GATEWAY_PLATFORMS"
             )
-        if not self.slack_api_base_url.startswith(("https://", "http://127.0.0.1", "http://[::1]")):
+        if not _is_https_or_loopback(self.slack_api_base_url):
             problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
         return problems
 
 
-def load_settings() -> Settings:
-    """Read the environment. Raises ConfigError that names every setting that cannot be read."""
+def _is_https_or_loopback(text: str) -> bool:
     try:
-        return Settings()
+        url = urlsplit(text)
+    except ValueError:
+        return False
+    if url.scheme == "http":
+        return url.hostname in {"127.0.0.1", "::1", "localhost"}
+    return url.scheme == "https" and bool(url.hostname)
+
+
+def load_settings(*, roles: Sequence[str] | None = None) -> Settings:
+    """Read the environment; `roles` come from the command line and win over it.
+
+    Raises ConfigError that names every setting that cannot be read.
+    """
+    given = {"roles": ",".join(roles)} if roles else {}
+    try:
+        return Settings.model_validate(given) if given else Settings()
     except ValidationError as exc:
         problems = [f"{_env_name(error['loc'])}: {error['msg']}" for error in exc.errors()]
         # No `from exc`: pydantic quotes the input, which may be a secret.

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from typing import Annotated
+
+import typer
 
 from gateway.cli.console import reported
 
 
-def serve() -> None:
+def serve(
+    role: Annotated[
+        list[str] | None, typer.Option(help="Only this role (ingress, bridge, egress); repeatable.")
+    ] = None,
+) -> None:
     """Run the gateway. Settings come from the environment; logs are JSON lines on stderr.
 
     Stops on SIGTERM or Ctrl-C: takes nothing more in, finishes what is in flight within
@@ -21,7 +28,7 @@ def serve() -> None:
         from gateway.settings import load_settings  # noqa: PLC0415
         from gateway.telemetry.logs import configure_logs  # noqa: PLC0415
 
-        settings = load_settings().checked_for_serving()
+        settings = load_settings(roles=role).checked_for_serving()
         configure_logs(settings.log_level)
         uvloop.run(_serve(settings))
 

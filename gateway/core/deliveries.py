@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -63,6 +64,36 @@ class Reason(StrEnum):
     GAVE_UP = "gave_up"
     INTERRUPTED = "interrupted"
     GATEWAY_FAULT = "gateway_fault"
+
+
+class Fault(StrEnum):
+    """Whose trouble it was. Dead letters of the pipeline are ours to mend, the others are not."""
+
+    TENANT = "tenant"
+    PLATFORM = "platform"
+    PIPELINE = "pipeline"
+
+
+_FAULTS: Final = {
+    Reason.AGENT_REJECTED: Fault.TENANT,
+    Reason.AGENT_BUSY: Fault.TENANT,
+    Reason.AGENT_ERROR: Fault.TENANT,
+    Reason.AGENT_TIMEOUT: Fault.TENANT,
+    Reason.AGENT_UNREACHABLE: Fault.TENANT,
+    Reason.ENDPOINT_GONE: Fault.TENANT,
+    Reason.ENDPOINT_MISSING: Fault.TENANT,
+    Reason.TENANT_SUSPENDED: Fault.TENANT,
+    Reason.NOT_INSTALLED: Fault.TENANT,
+    Reason.PLATFORM_REJECTED: Fault.PLATFORM,
+    Reason.PLATFORM_ERROR: Fault.PLATFORM,
+    Reason.PLATFORM_RATE_LIMITED: Fault.PLATFORM,
+    Reason.PLATFORM_UNREACHABLE: Fault.PLATFORM,
+}
+
+
+def fault_of(reason: Reason) -> Fault:
+    """Tell whose trouble `reason` is; what is nobody else's is the pipeline's."""
+    return _FAULTS.get(reason, Fault.PIPELINE)
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):

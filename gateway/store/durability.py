@@ -1,0 +1,41 @@
+"""What this Redis can lose, and what it must be able to do: asked once, at the start."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.core.errors import ConfigError
+from gateway.store.connection import Client, run
+
+OLDEST: Final = (6, 2)
+
+
+async def check_server(client: Client) -> list[str]:
+    """Return what an operator should know, loudest first; empty when all is well.
+
+    Raises ConfigError when the server is too old, StoreError when it does not answer.
+    """
+    info = await run(client, "INFO")
+    version = str(info.get("redis_version", "0.0"))
+    # Valkey reports a Redis version that it is compatible with.
+    if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
+        needed = ".".join(map(str, OLDEST))
+        raise ConfigError(f"REDIS_URL: this server is Redis {version}; {needed} or newer is needed")
+    return _weaknesses(info)
+
+
+def _weaknesses(info: Mapping[str, Any]) -> list[str]:
+    found = []
+    policy = str(info.get("maxmemory_policy", "noeviction"))
+    if policy != "noeviction":
+        found.append(
+            f"maxmemory-policy is {policy}: Redis may throw queued messages away; set noeviction"
+        )
+    if str(info.get("aof_enabled", "1")) == "0":
+        found.append(
+            "appendonly is off: what was acknowledged is lost when Redis restarts; set it to yes"
+        )
+    if str(info.get("role", "master")) != "master":
+        found.append("this server is a replica: nothing can be stored until it is promoted")
+    return found

@@ -28,6 +28,7 @@ from gateway.engine.ownership import MakeWorker, Ownership
 from gateway.engine.worker import Attempt, ShardWorker, Workshop
 from gateway.gauges import QueueGauges
 from gateway.ingress import Ingress
+from gateway.monitor import EndpointMonitor
 from gateway.pulse import Pulse
 from gateway.registry_watch import RegistryWatch
 from gateway.retention import Retention
@@ -36,7 +37,8 @@ from gateway.stages import Stage, run_stages
 from gateway.store.auditlog import AuditLog
 from gateway.store.connection import run
 from gateway.store.deliveries import DeliveryStore
-from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, LeaseStore
+from gateway.store.durability import check_server
+from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, LeaseStore
 from gateway.store.wake import wakes
 from gateway.stores import Stores, open_stores
 from gateway.supervisor import Run, Supervisor
@@ -45,6 +47,7 @@ from gateway.web.agent_api import AgentApi
 from gateway.web.ops import Ops
 from gateway.web.server import listening
 from plugin_bridge.bridge import Bridge
+from plugin_bridge.health import HealthProbe, open_health_probe
 from plugin_bridge.transport import Transport, open_transport
 from plugin_bridge.wire import encode
 
@@ -59,6 +62,14 @@ class Listening:
 
     agent_api: str
     ops: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """How containers are reached."""
+
+    transport: Transport
+    probe: HealthProbe
 
 
 Announce = Callable[[Listening], None]
@@ -82,9 +93,12 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
             return
         house = _House(settings, stores, metrics)
         adapters = await stack.enter_async_context(open_adapters(_options(settings), metrics))
-        transport = await stack.enter_async_context(open_transport(per_host=settings.in_flight))
+        outgoing = Outgoing(
+            transport=await stack.enter_async_context(open_transport(per_host=settings.in_flight)),
+            probe=await stack.enter_async_context(open_health_probe()),
+        )
         api_port = await _listen_to_agents(settings, stack, house.agent_api(adapters))
-        stages = house.stages(adapters, transport)
+        stages = house.stages(adapters, outgoing)
         health.append(house.health)
         announce(
             Listening(
@@ -113,11 +127,14 @@ async def _open_stores_patiently(
     while not stop.is_set():
         try:
             stores = await stack.enter_async_context(open_stores(settings))
+            weaknesses = await check_server(stores.redis)
         except StoreError as exc:
             trouble["stores"] = str(exc)
             log.warning("stores.unreachable", error=str(exc), next_try_s=wait_s)
         else:
             trouble["stores"] = None
+            for weakness in weaknesses:
+                log.warning("redis.weakness", detail=weakness)
             return stores
         try:
             async with asyncio.timeout(wait_s):
@@ -171,11 +188,11 @@ class _House:
         """Make the agents' listener."""
         return AgentApi(self._stores.lookup.tenant_of_key, self.submit(adapters), self._metrics)
 
-    def stages(self, adapters: dict[Platform, Adapter], transport: Transport) -> Sequence[Stage]:
+    def stages(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Sequence[Stage]:
         """Make every worker of this process's roles, in the order in which they stop."""
         make = {
             Role.INGRESS: lambda: self._intake(adapters),
-            Role.BRIDGE: lambda: self._bridge(adapters, transport),
+            Role.BRIDGE: lambda: self._bridge(adapters, outgoing),
             Role.EGRESS: lambda: self._egress(adapters),
         }
         roles = [role for role in Role if role in self._settings.roles]
@@ -188,10 +205,16 @@ class _House:
             name: partial(each.source.run, ingress.accept) for name, each in self._sources.items()
         }
 
-    def _bridge(self, adapters: dict[Platform, Adapter], transport: Transport) -> Stage:
+    def _bridge(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Stage:
         replies = InlineReplies(self.submit(adapters))
-        bridge = Bridge(transport, self._stores.seal.open, replies)
-        return {"bridge": self._own(BRIDGE, self._shard_workers(bridge.attempt))}
+        bridge = Bridge(outgoing.transport, self._stores.seal.open, replies)
+        breakers = self._stores.breakers
+        run_monitor = self._own(
+            MONITOR,
+            lambda lease: EndpointMonitor(lease, breakers, outgoing.probe, self._metrics),
+        )
+        run_bridge = self._own(BRIDGE, self._shard_workers(bridge.attempt))
+        return {"bridge": run_bridge, "monitor": run_monitor}
 
     def _egress(self, adapters: dict[Platform, Adapter]) -> Stage:
         outlets = {platform: each.outlet for platform, each in adapters.items()}

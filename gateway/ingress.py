@@ -47,12 +47,16 @@ class Turns:
                 await asyncio.shield(before)
             yield
         finally:
-            if self._last[conversation] is mine:
-                del self._last[conversation]
             if before is None or before.done():
-                mine.set_result(None)
+                self._end(conversation, mine)
             else:
-                before.add_done_callback(lambda _: mine.set_result(None))
+                # Cancelled before its turn: those behind it still wait for those before it.
+                before.add_done_callback(lambda _: self._end(conversation, mine))
+
+    def _end(self, conversation: ConversationId, turn: asyncio.Future[None]) -> None:
+        turn.set_result(None)
+        if self._last.get(conversation) is turn:
+            del self._last[conversation]
 
 
 class Ingress:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -14,11 +14,14 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from gateway.core.errors import ConfigError
 from gateway.core.ids import Platform
 from gateway.embedded import default_data_dir
+from gateway.sealing import Seal
 
 DEMO_PEPPER = "channel-gateway-demo-pepper-not-secret"
 DEMO_SEALING_KEY = "ZGVtby1vbmx5LW5vdC1hLXNlY3JldC1rZXktMDAwMDA="
 MIN_PEPPER_CHARS = 32
 _PREFIX = "GATEWAY_"
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
 class Role(StrEnum):
@@ -87,28 +90,46 @@ class Settings(BaseSettings):
         return value
 
     def checked(self) -> Self:
-        """Refuse secrets that everybody knows. Raises ConfigError naming all of them."""
-        problems = self._secret_problems()
-        if problems:
-            raise ConfigError(_listed(problems))
-        return self
+        """Refuse what cannot work and secrets that all know. Raises ConfigError naming each."""
+        return self._refuse(self.problems(serving=False))
 
     def checked_for_serving(self) -> Self:
         """Check what only `serve` needs, too. Raises ConfigError naming every problem."""
-        problems = self._secret_problems()
+        return self._refuse(self.problems(serving=True))
+
+    def problems(self, *, serving: bool) -> list[str]:
+        """Say what is wrong with these settings; with `serving`, also for that."""
+        problems = self._store_problems() + self._secret_problems()
+        if not serving:
+            return problems
         if Platform.SLACK in self.platforms:
             problems += self._slack_problems()
         for platform in self.platforms:
             if platform is not Platform.SLACK:
                 problems.append(f"GATEWAY_PLATFORMS: {platform.value} has no adapter yet")
+        return problems
+
+    def _refuse(self, problems: list[str]) -> Self:
         if problems:
             raise ConfigError(_listed(problems))
         return self
 
-    def _secret_problems(self) -> list[str]:
-        if self.demo:
-            return []
+    def _store_problems(self) -> list[str]:
         problems = []
+        if self.redis_url and not self.redis_url.startswith(_REDIS_SCHEMES):
+            problems.append(f"REDIS_URL must begin with {', '.join(_REDIS_SCHEMES)}")
+        if self.database_url and not self.database_url.startswith(_DATABASE_SCHEMES):
+            problems.append(f"DATABASE_URL must begin with {', '.join(_DATABASE_SCHEMES)}")
+        return problems
+
+    def _secret_problems(self) -> list[str]:
+        problems = []
+        try:
+            Seal([key.get_secret_value() for key in self.sealing_keys])
+        except ConfigError as exc:
+            problems.append(str(exc))
+        if self.demo:
+            return problems
         pepper = self.pepper.get_secret_value()
         if pepper == DEMO_PEPPER:
             problems.append("GATEWAY_PEPPER is not set: `channel-gateway secrets` makes one")
@@ -141,18 +162,35 @@ def _is_https_or_loopback(text: str) -> bool:
     return url.scheme == "https" and bool(url.hostname)
 
 
-def load_settings(*, roles: Sequence[str] | None = None) -> Settings:
+def load_settings(*, serving: bool = False, roles: Sequence[str] | None = None) -> Settings:
     """Read the environment; `roles` come from the command line and win over it.
 
-    Raises ConfigError that names every setting that cannot be read.
+    Raises ConfigError that names every setting that cannot be read and, since somebody has to
+    repair them anyway, all others that cannot work, with `serving` those for serving too.
     """
     given = {"roles": ",".join(roles)} if roles else {}
     try:
-        return Settings.model_validate(given) if given else Settings()
+        return Settings.model_validate(given)
     except ValidationError as exc:
-        problems = [f"{_env_name(error['loc'])}: {error['msg']}" for error in exc.errors()]
-        # No `from exc`: pydantic quotes the input, which may be a secret.
-        raise ConfigError(_listed(problems)) from None
+        unreadable = {
+            error["loc"]: error["msg"].removeprefix("Value error, ") for error in exc.errors()
+        }
+    # Outside the handler, so without a context: pydantic quotes the input, which may be a secret.
+    raise ConfigError(_listed(_all_problems(unreadable, serving=serving)))
+
+
+def _all_problems(unreadable: Mapping[tuple[int | str, ...], str], *, serving: bool) -> list[str]:
+    listed = [f"{_env_name(loc)}: {message}" for loc, message in unreadable.items()]
+    named = tuple(_env_name(loc) for loc in unreadable)
+    fields = {
+        field.validation_alias or name: field for name, field in Settings.model_fields.items()
+    }
+    # With defaults in the place of what is broken, the rest can be judged in the same breath.
+    broken = {str(loc[0]) for loc in unreadable}
+    rest = Settings.model_validate(
+        {key: fields[key].get_default(call_default_factory=True) for key in broken}
+    )
+    return listed + [each for each in rest.problems(serving=serving) if not each.startswith(named)]
 
 
 def _env_name(loc: tuple[int | str, ...]) -> str:

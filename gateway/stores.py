@@ -19,6 +19,7 @@ from gateway.provisioning.operations import Provisioning
 from gateway.sealing import Seal
 from gateway.settings import Settings
 from gateway.store import connection as store_connection
+from gateway.store.breakers import BreakerStore
 from gateway.store.connection import Client
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.keys import Pepper
@@ -38,6 +39,7 @@ class Stores:
     archive: AuditArchive
     provisioning: Provisioning
     dead_letters: DeadLetterStore
+    breakers: BreakerStore
 
 
 @asynccontextmanager
@@ -100,6 +102,7 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
         archive=AuditArchive(pool),
         provisioning=Provisioning(registry, lookup, pepper, seal),
         dead_letters=DeadLetterStore(redis, settings.shards),
+        breakers=BreakerStore(redis, settings.shards),
     )
 
 

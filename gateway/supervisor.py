@@ -42,9 +42,17 @@ class Supervisor:
                 fault = f"{type(exc).__name__}: {exc}"
                 log.exception("worker.failed", worker=name)
             self._trouble[name] = fault
+            if _is_stopping():
+                # Its last act went wrong and hid the cancel: started again, it would never stop.
+                return
             failures = 0 if time.monotonic() - started > HEALTHY_AFTER_S else failures + 1
             await asyncio.sleep(_wait_s(failures))
             self._trouble[name] = None
+
+
+def _is_stopping() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _wait_s(failures: int) -> float:

@@ -13,7 +13,6 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 import aiohttp
-from aiohttp.connector import AddrInfoType
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
 from tenacity.wait import wait_random_exponential
 
@@ -91,7 +90,7 @@ class AiohttpTransport:
             raise ConnectionLostError(type(exc).__name__) from exc
 
 
-def open_socket(address: AddrInfoType) -> socket.socket:
+def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
     """Make the socket for one address that a URL led to. Raises OSError for a link-local one.
 
     The metadata services of clouds live there and hand out the machine's own credentials. Checked

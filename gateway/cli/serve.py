@@ -28,7 +28,7 @@ def serve(
         from gateway.settings import load_settings  # noqa: PLC0415
         from gateway.telemetry.logs import configure_logs  # noqa: PLC0415
 
-        settings = load_settings(roles=role).checked_for_serving()
+        settings = load_settings(serving=True, roles=role).checked_for_serving()
         configure_logs(settings.log_level)
         uvloop.run(_serve(settings))
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from gateway.archive.records import TenantRecord, TenantSpec
@@ -13,7 +14,11 @@ from gateway.cli import tenant_options as options
 from gateway.cli.arguments import AsJson, TenantArgument, duration, tenant_id
 from gateway.cli.console import err, json_out, pairs, table
 from gateway.cli.session import with_stores
+from gateway.cli.tenant_state import let_go, state_of
 from gateway.provisioning.views import TenantView
+
+if TYPE_CHECKING:
+    from gateway.stores import Stores
 
 app = typer.Typer(no_args_is_help=True, help="Tenants: who they are and what they may do.")
 
@@ -111,7 +116,14 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
         allow_user=allow_user,
     )
     wanted = tenant_id(tenant)
-    changed = with_stores(lambda stores: stores.provisioning.edit_tenant(wanted, given.applied_to))
+
+    async def work(stores: Stores) -> TenantRecord:
+        changed = await stores.provisioning.edit_tenant(wanted, given.applied_to)
+        if endpoint is not None:
+            await let_go(stores, wanted)
+        return changed
+
+    changed = with_stores(work)
     if as_json:
         json_out(changed)
     else:
@@ -136,11 +148,15 @@ def list_(as_json: AsJson = False) -> None:
 def show(tenant: TenantArgument, as_json: AsJson = False) -> None:
     """Show a tenant, its rules and its workspaces."""
     wanted = tenant_id(tenant)
-    view = with_stores(lambda stores: stores.provisioning.show(wanted))
+
+    async def work(stores: Stores) -> tuple[TenantView, dict[str, object]]:
+        return await stores.provisioning.show(wanted), await state_of(stores, wanted)
+
+    view, state = with_stores(work)
     if as_json:
-        json_out(view)
+        json_out(msgspec.to_builtins(view) | {"state": state})
     else:
-        pairs(f"Tenant {wanted}", _fields(view.tenant) | _belongings(view))
+        pairs(f"Tenant {wanted}", _fields(view.tenant) | _belongings(view) | state)
 
 
 @app.command()
@@ -153,9 +169,14 @@ def suspend(tenant: TenantArgument, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(tenant: TenantArgument, as_json: AsJson = False) -> None:
-    """End a suspension."""
+    """End a suspension, and try an endpoint again that was disabled (HTTP 410)."""
     wanted = tenant_id(tenant)
-    with_stores(lambda stores: stores.provisioning.resume(wanted))
+
+    async def work(stores: Stores) -> None:
+        await stores.provisioning.resume(wanted)
+        await let_go(stores, wanted)
+
+    with_stores(work)
     _done(as_json, {"tenant": wanted, "status": "active"}, f"Tenant {wanted} is active.")
 
 

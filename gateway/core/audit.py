@@ -23,6 +23,9 @@ class AuditAction(StrEnum):
     DEAD_LETTER_DISCARDED = "dead_letter.discarded"
     ISOLATION_VIOLATION = "isolation.violation"
     CONVERSATION_REFUSED = "conversation.refused"
+    BREAKER_OPENED = "breaker.opened"
+    BREAKER_CLOSED = "breaker.closed"
+    ENDPOINT_DISABLED = "endpoint.disabled"
     UNREADABLE = "unreadable"
 
 

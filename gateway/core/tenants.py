@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -87,3 +88,8 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 15.0
     retry: RetryPolicy = RetryPolicy()
     concurrency: int = 16
+
+    @property
+    def health_url(self) -> str:
+        """The page beside the endpoint: `/channel/health` for `/channel/events`."""
+        return urljoin(self.url, "health")

@@ -10,6 +10,7 @@ class Capacity:
 
     def __init__(self, limit: int) -> None:
         self._free = limit
+        self.waiting = 0
         self._freed = asyncio.Event()
         self._freed.set()
 
@@ -17,7 +18,11 @@ class Capacity:
         """Wait until something is free, then take between 1 and `most` of it."""
         while self._free == 0:
             self._freed.clear()
-            await self._freed.wait()
+            self.waiting += 1
+            try:
+                await self._freed.wait()
+            finally:
+                self.waiting -= 1
         granted = min(most, self._free)
         self._free -= granted
         return granted

@@ -9,6 +9,7 @@ import contextlib
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -101,8 +102,9 @@ class Ownership:
         share = math.ceil(len(self._shards) / max(live, 1))
         for number in list(self._owned):
             await self._keep(number)
-        for number in list(self._owned)[share:]:
-            await self._hand_back(number)
+        for _, worker, _ in list(self._owned.values())[share:]:
+            # Kept until the worker has ended: somebody else would do again what it has in flight.
+            worker.stop()
         # Everybody starts at another place, or all would ask for the same leases.
         for shard in random.sample(self._shards, len(self._shards)):
             if len(self._owned) >= share:
@@ -125,22 +127,23 @@ class Ownership:
         if lease is not None:
             worker = self._make_worker(lease)
             task = asyncio.create_task(worker.run(), name=f"{self._role}-s{shard.number}")
-            # A worker that ended early is replaced now, not at the next round.
-            task.add_done_callback(lambda _: self._ended.set())
+            task.add_done_callback(partial(self._note_end, asyncio.get_running_loop().time()))
             self._owned[shard.number] = (lease, worker, task)
+
+    def _note_end(self, started_s: float, _task: asyncio.Task[None]) -> None:
+        # Looked after now; but one that fails at once waits for the next round, or a store that is
+        # down would be asked without a pause.
+        if asyncio.get_running_loop().time() - started_s > self._interval_s:
+            self._ended.set()
 
     async def _drop(self, number: int) -> None:
         _, _, task = self._owned.pop(number)
         task.cancel()
         await self._outcome(number, task)
 
-    async def _hand_back(self, number: int) -> None:
-        lease, worker, task = self._owned[number]
-        worker.stop()
-        await self._outcome(number, task)
+    async def _keep_if_possible(self, number: int) -> None:
         with contextlib.suppress(StoreError):
-            await self._leases.release(lease)
-        self._owned.pop(number, None)
+            await self._keep(number)
 
     async def _outcome(self, number: int, task: asyncio.Task[None]) -> None:
         await asyncio.wait([task])
@@ -148,7 +151,15 @@ class Ownership:
             log.warning("shard.abandoned", shard=number, role=self._role, exc_info=fault)
 
     async def _hand_back_all(self) -> None:
-        await asyncio.gather(*(self._hand_back(number) for number in list(self._owned)))
+        for _, worker, _ in self._owned.values():
+            worker.stop()
+        while self._owned:
+            # Kept meanwhile: what is in flight may take longer than a lease lasts.
+            await asyncio.gather(*(self._keep_if_possible(number) for number in list(self._owned)))
+            if tasks := [task for _, _, task in self._owned.values()]:
+                await asyncio.wait(
+                    tasks, timeout=self._interval_s, return_when=asyncio.FIRST_COMPLETED
+                )
         with contextlib.suppress(StoreError):
             await self._leases.leave(self._role)
         self._metrics.shards_owned.labels(self._role).set(0)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import structlog
 
 from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.breaker import sign_of
 from gateway.core.clock import unix_ms
-from gateway.core.deliveries import Deferred, Delivery, Outcome, Reason, Retryable
-from gateway.core.errors import StoreError
-from gateway.core.ids import TenantId
+from gateway.core.deliveries import Deferred, Delivery, Outcome, Permanent, Reason, Retryable
+from gateway.core.errors import LeaseLostError, StoreError
 from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement, settle
 from gateway.core.tenants import Endpoint
 from gateway.engine.capacity import Capacity
@@ -54,11 +54,13 @@ class ShardWorker:
         self._lease = lease
         self._shop = workshop
         self._wake = asyncio.Event()
-        self._stopping = False
+        self.stopping = False
+        """Nothing more is taken."""
         self._attempts: set[asyncio.Task[None]] = set()
         self._done: list[Settled] = []
         self._settle_due = asyncio.Event()
-        self._policies: dict[TenantId, RetryPolicy] = {}
+        self._drained = False
+        self._fault: StoreError | None = None
 
     def wake(self) -> None:
         """Look for work now."""
@@ -66,52 +68,75 @@ class ShardWorker:
 
     def stop(self) -> None:
         """Take nothing more; `run` returns when what is in flight is settled."""
-        self._stopping = True
+        self.stopping = True
         self._wake.set()
 
     async def run(self) -> None:
-        """Work until `stop`. Raises StoreError when the shard must be owned anew."""
+        """Work until `stop`. Raises StoreError when the shard must be owned anew.
+
+        A store that fails ends the taking, not the attempts: what has been sent can't be called
+        back, and cut off it would be sent once more. Only a lost lease ends them.
+        """
         recovered = await self._shop.store.recover(self._lease)
         if recovered:
             log.warning("deliveries.recovered", shard=self._lease.shard.number, count=recovered)
         try:
             async with asyncio.TaskGroup() as group:
-                settling = group.create_task(self._settle_loop())
+                group.create_task(self._settle_loop())
                 await self._take_loop(group)
                 await self._drain()
-                settling.cancel()
+                self._drained = True
+                self._settle_due.set()
             await self._flush()
         except* StoreError as faults:
             # Any one of them says it: what is in flight can't be settled under this lease.
             raise StoreError(str(faults.exceptions[0])) from faults
+        if self._fault is not None:
+            raise self._fault
+
+    def _fail(self, fault: StoreError) -> None:
+        # A lost answer leaves open what is ours: nothing may be taken before the shard is recovered.
+        if isinstance(fault, LeaseLostError):
+            raise fault
+        self._fault = fault
+        self.stop()
 
     async def _take_loop(self, group: asyncio.TaskGroup) -> None:
         capacity = self._shop.capacity
-        while not self._stopping:
+        while not self.stopping:
             self._wake.clear()
             reserved = await capacity.reserve(PORTION)
             started = 0
             try:
+                # It may have waited for long.
+                if self.stopping:
+                    return
                 taken = await self._shop.store.take(self._lease, reserved)
                 for delivery in taken.deliveries:
                     self._start(group, delivery, taken.endpoints.get(delivery.tenant))
                     started += 1
+            except StoreError as exc:
+                self._fail(exc)
+                return
             finally:
                 capacity.release(reserved - started)
             if started < reserved:
-                await self._rest(taken.next_due_ms)
+                await self._rest(taken.due_in_s)
 
     def _start(
         self, group: asyncio.TaskGroup, delivery: Delivery, endpoint: Endpoint | None
     ) -> None:
         task = group.create_task(self._handle(delivery, endpoint))
         self._attempts.add(task)
-        task.add_done_callback(self._attempts.discard)
+        task.add_done_callback(self._ended)
 
-    async def _rest(self, next_due_ms: int | None) -> None:
-        rest_s = POLL_S
-        if next_due_ms is not None:
-            rest_s = min(rest_s, max((next_due_ms - unix_ms()) / 1000, 0.001))
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        # Here and not in the task, which may be cancelled before it has begun.
+        self._attempts.discard(task)
+        self._shop.capacity.release(1)
+
+    async def _rest(self, due_in_s: float | None) -> None:
+        rest_s = POLL_S if due_in_s is None else min(POLL_S, max(due_in_s, 0.001))
         try:
             async with asyncio.timeout(rest_s):
                 await self._wake.wait()
@@ -120,19 +145,23 @@ class ShardWorker:
 
     async def _handle(self, delivery: Delivery, endpoint: Endpoint | None) -> None:
         started = time.perf_counter()
-        inflight = self._shop.metrics.inflight.labels(delivery.direction)
-        inflight.inc()
-        try:
-            outcome = await self._outcome(delivery, endpoint)
-        finally:
-            inflight.dec()
-            self._shop.capacity.release(1)
         policy = endpoint.retry if endpoint else RetryPolicy()
+        if delivery.attempt > policy.max_attempts:
+            # Only recoveries count this far: it may be what ended its workers.
+            outcome: Outcome = Permanent(reason=Reason.GAVE_UP, detail="its attempts never ended")
+        else:
+            with self._shop.metrics.inflight.labels(delivery.direction).track_inprogress():
+                outcome = await self._outcome(delivery, endpoint)
         age_s = max(unix_ms() - delivery.accepted_at_ms, 0) / 1000
         settlement = settle(outcome, policy, attempt=delivery.attempt, age_s=age_s)
         self._count(delivery, outcome, settlement, time.perf_counter() - started, age_s)
         self._done.append(
-            Settled(delivery=delivery, settlement=settlement, audit=_record(delivery, settlement))
+            Settled(
+                delivery=delivery,
+                settlement=settlement,
+                audit=_record(delivery, settlement),
+                sign=sign_of(outcome),
+            )
         )
         self._settle_due.set()
 
@@ -140,7 +169,7 @@ class ShardWorker:
         try:
             return await self._shop.attempt(delivery, endpoint)
         except asyncio.CancelledError:
-            if not self._stopping:
+            if not self.stopping:
                 raise
             # Stopping and out of time: the other side may or may not have it.
             return Retryable(reason=Reason.INTERRUPTED, after_s=0.0, uncertain=True)
@@ -153,19 +182,25 @@ class ShardWorker:
             return Retryable(reason=Reason.GATEWAY_FAULT, detail=type(exc).__name__, uncertain=True)
 
     async def _settle_loop(self) -> None:
-        while True:
+        while not self._drained and self._fault is None:
             await self._settle_due.wait()
             self._settle_due.clear()
-            await self._flush()
+            try:
+                await self._flush()
+            except StoreError as exc:
+                self._fail(exc)
 
     async def _flush(self) -> None:
         # Whatever finished while the last call was under way goes out with this one.
         while self._done:
             batch = self._done[:256]
-            held = await self._shop.store.settle(self._lease, batch)
+            answer = await self._shop.store.settle(self._lease, batch)
             del self._done[: len(batch)]
-            if not all(held):
-                log.warning("settle.not_held", count=held.count(False))
+            if not all(answer.held):
+                log.warning("settle.not_held", count=answer.held.count(False))
+            for tenant in answer.broken:
+                self._shop.metrics.breaker_changes.labels("opened").inc()
+                log.warning("breaker.opened", tenant_id=tenant)
             self._wake.set()
 
     async def _drain(self) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
@@ -25,20 +26,25 @@ _SCRIPTS: Final = Path(__file__).parent / "scripts"
 async def connect(url: str, *, timeout_s: float = 5.0, pool: int = 64) -> AsyncIterator[Client]:
     """Open a pool of connections to `url` (redis://, rediss:// or unix://). Connects lazily.
 
+    A caller that finds all of them in use waits its turn, up to `timeout_s`: refusing it would
+    read a burst as a fault of the store.
+
     Nothing is retried inside the client: a `take` whose answer was lost must be recovered by
     its caller, and a commit that is repeated blindly would hide a store that is going down.
     """
     try:
-        client = Redis.from_url(
+        connections = BlockingConnectionPool.from_url(
             url,
+            max_connections=pool,
+            timeout=timeout_s,
             socket_timeout=timeout_s,
             socket_connect_timeout=timeout_s,
-            max_connections=pool,
             retry=Retry(NoBackoff(), 0),
             health_check_interval=15,
         )
     except ValueError as exc:
         raise ConfigError(f"REDIS_URL cannot be read: {exc}") from exc
+    client = Redis.from_pool(connections)
     try:
         yield client
     finally:
@@ -47,11 +53,21 @@ async def connect(url: str, *, timeout_s: float = 5.0, pool: int = 64) -> AsyncI
 
 @contextmanager
 def store_errors() -> Iterator[None]:
-    """Map every fault of Redis to StoreError: the edge of the store (law 9)."""
+    """Map every fault of Redis to StoreError: the edge of the store (law 9).
+
+    To be entered for one command at a time, within a task.
+    """
+    task = asyncio.current_task()
+    cancels = task.cancelling() if task else 0
     try:
         yield
     except (RedisError, OSError, TimeoutError) as exc:
         raise StoreError(f"Redis: {type(exc).__name__}: {exc}") from exc
+    if task and task.cancelling() > cancels:
+        # The client awaits its writes by asyncio.wait_for, which before Python 3.12 loses a cancel
+        # that comes as the write ends (https://github.com/python/cpython/issues/86296): without
+        # this a worker would go on after it was told to stop, for ever.
+        raise asyncio.CancelledError
 
 
 async def run(client: Client, *command: Value) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 
 from gateway.core.audit import AuditRecord
-from gateway.core.deliveries import Delivery, Direction, NewDelivery, Receipt
+from gateway.core.breaker import BreakerPolicy, Sign
+from gateway.core.deliveries import Delivery, Direction, NewDelivery, Reason, Receipt
 from gateway.core.errors import LeaseLostError, StoreError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, Settlement
@@ -24,6 +25,9 @@ from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
 from gateway.store.leases import Lease
 
 DEDUPE_TTL_S = 24 * 3600
+
+_IN_DOUBT = frozenset({Reason.GAVE_UP, Reason.OUTCOME_UNKNOWN})
+"""Ends after which the other side may have the thing all the same."""
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,22 +61,37 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
     delivery: Delivery
     settlement: Settlement
     audit: AuditRecord | None
+    sign: Sign = Sign.NONE
+
+
+class SettleAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """How a settle ended: per settlement, whether it was still ours; and the tenants whose breaker
+    it opened.
+    """
+
+    held: list[bool]
+    broken: list[TenantId]
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker got. `next_due_ms` is when the earliest waiting lane becomes due (Unix ms)."""
+    """What a worker got. `due_in_s` is how long the earliest waiting lane still waits: a span, for
+    the store's clock and the worker's need not agree.
+    """
 
     deliveries: list[Delivery]
     endpoints: dict[TenantId, Endpoint]
-    next_due_ms: int | None
+    due_in_s: float | None
 
 
 class DeliveryStore:
     """Commits decisions and hands out work. Knows no platform and no transport."""
 
-    def __init__(self, client: Client, shards: int) -> None:
+    def __init__(
+        self, client: Client, shards: int, *, breaker: BreakerPolicy | None = None
+    ) -> None:
         self._client = client
         self._shards = shards
+        self._breaker = breaker or BreakerPolicy()
         self._commit = Script(client, "commit")
         self._take = Script(client, "take")
         self._settle = Script(client, "settle")
@@ -115,18 +134,19 @@ class DeliveryStore:
             shard.active(direction),
             shard.tenants,
             shard.profiles,
+            shard.breakers,
         ]
         answer = await self._take(keys, [lease.token, f"{shard.prefix}t:", direction, limit])
         _check_lease(answer, lease)
-        _, next_due, taken, profiles = answer
+        _, due_in_ms, taken, profiles = answer
         return Taken(
             deliveries=[_delivery(fields, direction) for fields in taken],
             endpoints=_endpoints(profiles),
-            next_due_ms=None if next_due == b"-1" else int(next_due),
+            due_in_s=None if due_in_ms < 0 else due_in_ms / 1000,
         )
 
-    async def settle(self, lease: Lease, settled: Sequence[Settled]) -> list[bool]:
-        """Settle attempts, each atomically with its audit record. False: it was not ours any more.
+    async def settle(self, lease: Lease, settled: Sequence[Settled]) -> SettleAnswer:
+        """Settle attempts, each atomically with its audit record. May be repeated.
 
         Raises LeaseLostError, StoreError.
         """
@@ -138,13 +158,19 @@ class DeliveryStore:
             shard.in_flight(direction),
             shard.active(direction),
             shard.audit,
+            shard.breakers,
         ]
+        breaker = self._breaker
         args: list[Value] = [lease.token, f"{shard.prefix}t:", direction]
+        args += [round(breaker.window_s * 1000), breaker.least, breaker.percent]
         for each in settled:
             args += _settle_arguments(each)
         answer = await self._settle(keys, args)
         _check_lease(answer, lease)
-        return [bool(held) for held in answer[1]]
+        return SettleAnswer(
+            held=[bool(held) for held in answer[1]],
+            broken=[TenantId(tenant.decode()) for tenant in answer[2]],
+        )
 
     async def recover(self, lease: Lease) -> int:
         """Make ready again what the shard's last owner held. Raises LeaseLostError, StoreError."""
@@ -190,14 +216,18 @@ def _settle_arguments(settled: Settled) -> list[Value]:
     delivery = settled.delivery
     record = b"" if settled.audit is None else msgspec.json.encode(settled.audit)
     head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
+    tail: list[Value] = [record, settled.sign]
     match settled.settlement:
         case Done():
-            return [*head, "done", record, "", "", ""]
+            return [*head, "done", *tail, "", "", "", ""]
         case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
             # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
-            return [*head, "again", record, round(delay_s * 1000), int(counts), int(uncertain)]
+            delay_ms = round(delay_s * 1000)
+            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), ""]
         case Dead(reason=reason, detail=detail):
-            return [*head, "dead", record, reason.value, detail, delivery.attempt]
+            in_doubt = delivery.uncertain or reason in _IN_DOUBT
+            died = [reason.value, detail, delivery.attempt, int(in_doubt)]
+            return [*head, "dead", *tail, *died]
 
 
 def _check_lease(answer: list[Any], lease: Lease) -> None:
@@ -223,14 +253,15 @@ def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
 
 def _endpoints(profiles: list[bytes]) -> dict[TenantId, Endpoint]:
     return {
-        TenantId(tenant.decode()): _decode_endpoint(profile)
+        TenantId(tenant.decode()): decode_endpoint(profile)
         for tenant, profile in zip(profiles[::2], profiles[1::2], strict=True)
         if profile
     }
 
 
 @lru_cache(maxsize=4096)
-def _decode_endpoint(profile: bytes) -> Endpoint:
+def decode_endpoint(profile: bytes) -> Endpoint:
+    """Read a stored endpoint. Raises StoreError."""
     try:
         return msgspec.json.decode(profile, type=Endpoint)
     except msgspec.DecodeError as exc:

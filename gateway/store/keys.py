@@ -93,6 +93,16 @@ class Shard:
         """Hash: tenant -> how many of its lanes are in flight."""
         return f"{self.prefix}active:{direction}"
 
+    @property
+    def breakers(self) -> str:
+        """Hash: tenant -> state and moment of a breaker that is not closed."""
+        return f"{self.prefix}breakers"
+
+    @property
+    def health(self) -> str:
+        """Hash: tenant -> HealthReport of its endpoint."""
+        return f"{self.prefix}health"
+
     def lease(self, role: str) -> str:
         """String: the token of the replica that owns the shard's work of that role."""
         return f"{self.prefix}lease:{role}"

@@ -12,6 +12,7 @@ from gateway.store.keys import Shard, replicas
 BRIDGE = "bridge"
 EGRESS = "egress"
 ARCHIVE = "archive"
+MONITOR = "monitor"
 
 _DIRECTIONS = {BRIDGE: Direction.INBOUND, EGRESS: Direction.OUTBOUND}
 

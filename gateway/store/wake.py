@@ -11,12 +11,13 @@ from gateway.store.keys import WAKE_CHANNEL
 
 async def wakes(client: Client) -> AsyncIterator[tuple[Direction, int]]:
     """Yield (direction, shard number) whenever an idle tenant gets work. Raises StoreError."""
-    with store_errors():
-        async with client.pubsub(ignore_subscribe_messages=True) as channel:
+    async with client.pubsub(ignore_subscribe_messages=True) as channel:
+        with store_errors():
             await channel.subscribe(WAKE_CHANNEL)
-            while True:
+        while True:
+            with store_errors():
                 # With a timeout, so that the connection's health check runs on a quiet channel.
                 message = await channel.get_message(timeout=5.0)
-                if message is not None:
-                    direction, _, number = message["data"].decode().partition(":")
-                    yield Direction(direction), int(number)
+            if message is not None:
+                direction, _, number = message["data"].decode().partition(":")
+                yield Direction(direction), int(number)

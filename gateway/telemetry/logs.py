@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -14,7 +15,8 @@ import structlog
 # Shapes of secrets that could ride in on an exception's text: Slack tokens, our own keys and
 # signing secrets, bearer headers, passwords in URLs.
 _SECRET: Final = re.compile(
-    r"xapp-[\w-]+|xox[a-z]\.?[\w.-]+|cgk_\w+|whsec_[\w+/=]+|(?<=[Bb]earer )\S+|(?<=://)[^/\s@]+@"
+    r"xapp-[\w-]+|xox[a-z]\.?[\w.-]+|cgk_[\w-]+|whsec_[\w+/=]+|(?<=[Bb]earer )\S+"
+    r"|(?<=://)[^/\s]+(?=@)"
 )
 
 
@@ -48,12 +50,26 @@ def configure_logs(level: str) -> None:
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cut anything that looks like a secret out of every text field."""
-    for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = _SECRET.sub("[secret]", value)
-    return event
+    """Cut anything that looks like a secret out of every field, however deep it lies."""
+    return {name: _redacted(value) for name, value in event.items()}
+
+
+def _redacted(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case dict():
+            return {str(key): _redacted(inner) for key, inner in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [_redacted(inner) for inner in value]
+        case _:
+            # An exception, a path, bytes: what would be written is its text.
+            return _SECRET.sub("[secret]", str(value))
 
 
 def _dump(value: Any, **_options: Any) -> str:
-    return orjson.dumps(value, default=str).decode()
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        # Half a surrogate pair or a number of twenty digits: a log line must never be the fault.
+        return json.dumps(value)

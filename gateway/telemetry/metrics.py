@@ -88,6 +88,15 @@ class Metrics:
         )
         self.inflight = self._gauge("inflight", "Attempts running", "direction")
         self.shards_owned = self._gauge("shards_owned", "Shards this replica works on", "role")
+        self.breaker_state = self._gauge(
+            "breaker_state", "Breakers that are not closed", "state", "shard"
+        )
+        self.breaker_changes = self._counter(
+            "breaker_changes_total", "Breakers opened, closed, endpoints disabled", "change"
+        )
+        self.endpoints = self._gauge(
+            "endpoints", "Endpoints by what their last health check found", "health", "shard"
+        )
         self.isolation_violations = self._counter(
             "isolation_violations_total", "Attempts to cross from one tenant to another"
         )

@@ -21,6 +21,7 @@ log = structlog.get_logger()
 MAX_BODY_BYTES: Final = 512 * 1024
 MAX_TEXT_CHARS: Final = 40_000
 MAX_KEY_CHARS: Final = 255
+MAX_SAID_CHARS: Final = 300
 
 TenantOfKey = Callable[[str], Awaitable[TenantId | None]]
 SubmitMessage = Callable[[Submission], Awaitable[Submitted | Refusal]]
@@ -127,8 +128,12 @@ def decode(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as exc:
-        raise ApiError(400, "invalid_field", str(exc), field=_field_of(str(exc))) from exc
-    except msgspec.DecodeError as exc:
+        # Cut, since it quotes names of fields, which can be as long as the body.
+        text, field = str(exc), _field_of(str(exc))
+        raise ApiError(
+            400, "invalid_field", text[:MAX_SAID_CHARS], field=field and field[:MAX_SAID_CHARS]
+        ) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError) as exc:
         raise ApiError(400, "invalid_json", f"the body is not JSON: {exc}") from exc
 
 

@@ -20,12 +20,21 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class ApiError(Exception):
     """Ends a request with an error body."""
 
-    def __init__(self, status: int, code: str, message: str, *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        field: str | None = None,
+        allow: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.field = field
+        self.allow = allow
 
 
 def error_response(error: ApiError) -> web.Response:
@@ -38,6 +47,8 @@ def error_response(error: ApiError) -> web.Response:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.allow is not None:
+        headers["Allow"] = error.allow
     return web.Response(
         body=msgspec.json.encode({"error": body}),
         status=error.status,
@@ -68,4 +79,5 @@ async def error_bodies(request: web.Request, handler: Handler) -> web.StreamResp
 def _of_http(exc: web.HTTPException) -> ApiError:
     codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
     code = codes.get(exc.status, "bad_request" if exc.status < 500 else "internal_error")
-    return ApiError(exc.status, code, exc.reason)
+    # RFC 9110 section 15.5.6: a 405 names what would be allowed.
+    return ApiError(exc.status, code, exc.reason, allow=exc.headers.get("Allow"))

@@ -12,6 +12,10 @@ local fields = found[2]
 redis.call('XDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], fields[2])
 local id = redis.call('XADD', KEYS[3], '*', 'i', fields[2], 'p', fields[4])
+if fields[18] == '1' then
+  -- It may have arrived before it was given up: whoever sends it again must look first.
+  redis.call('HSET', KEYS[3] .. ':attempts', id .. ':u', '1')
+end
 if redis.call('RPUSH', KEYS[4], id) == 1 then
   redis.call('RPUSH', KEYS[5], ARGV[3])
   redis.call('ZADD', KEYS[6], 'NX', time[1] * 1000000 + time[2], ARGV[2])

@@ -1,10 +1,15 @@
 -- Settle attempts: remove, schedule again, or move to the dead letters, each with its audit record.
 --
--- KEYS 1 lease   2 ring   3 schedule   4 in flight   5 active   6 audit
--- ARGV 1 lease token   2 prefix of tenants' keys   3 direction, then per settlement eight:
+-- KEYS 1 lease   2 ring   3 schedule   4 in flight   5 active   6 audit   7 breakers
+-- ARGV 1 lease token   2 prefix of tenants' keys   3 direction
+--      breaker: 4 window in ms   5 least attempts in it   6 percent of ill ones that opens it
+--      then per settlement ten:
 --      tenant, conversation, entry id, action (done | again | dead), audit record ('' for none),
---      and for again: delay in ms, counts (0|1), uncertain (0|1);  for dead: reason, detail, attempts
--- Answers {'lost'} when the lease is not ours, else {'ok', 1 or 0 per settlement}; 0: not held by us.
+--      sign of the endpoint's health (well | ill | gone | '')
+--      and for again: delay in ms, counts (0|1), uncertain (0|1), '';  for dead: reason, detail,
+--      attempts, uncertain (0|1);  for done: four times ''
+-- Answers {'lost'} when the lease is not ours, else
+--   {'ok', 1 or 0 per settlement (0: not held by us), tenants whose breaker opened or went}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {'lost'}
 end
@@ -21,7 +26,7 @@ local function bury(queue, tenant, conversation, id, at)
   local dead = ARGV[2] .. tenant .. ':dead'
   local letter = redis.call('XADD', dead, '*', 'i', entry[2], 'p', entry[4], 'd', ARGV[3],
     'c', conversation, 'a', string.match(id, '^%d+'),
-    'r', ARGV[at + 5], 't', ARGV[at + 6], 'n', ARGV[at + 7])
+    'r', ARGV[at + 6], 't', ARGV[at + 7], 'n', ARGV[at + 8], 'u', ARGV[at + 9])
   redis.call('HSET', dead .. ':ids', entry[2], letter)
 end
 
@@ -36,15 +41,56 @@ local function leave(queue, conversation, id)
 end
 
 local function wait(queue, member, id, at)
-  if ARGV[at + 6] == '1' then
+  if ARGV[at + 7] == '1' then
     redis.call('HINCRBY', queue .. ':attempts', id, 1)
-    redis.call('HSET', queue .. ':attempts', id .. ':u', ARGV[at + 7])
+    redis.call('HSET', queue .. ':attempts', id .. ':u', ARGV[at + 8])
   end
-  redis.call('ZADD', KEYS[3], now_ms + ARGV[at + 5], member)
+  redis.call('ZADD', KEYS[3], now_ms + ARGV[at + 6], member)
+end
+
+-- Signs are added up per tenant first: one look at the window per tenant and call, not per attempt.
+local signs = {}
+local function note(tenant, sign)
+  if sign ~= '' then
+    signs[tenant] = signs[tenant] or {well = 0, ill = 0, gone = 0}
+    signs[tenant][sign] = signs[tenant][sign] + 1
+  end
+end
+
+local function open(tenant, state, action, detail)
+  redis.call('HSET', KEYS[7], tenant, state .. ' ' .. now_ms)
+  redis.call('DEL', ARGV[2] .. tenant .. ':window')
+  redis.call('XADD', KEYS[6], '*', 'o', '', 'r',
+    cjson.encode({tenant = tenant, action = action, direction = ARGV[3], detail = detail}))
+end
+
+local function judge(tenant, seen)
+  if seen.gone > 0 then
+    open(tenant, 'gone', 'endpoint.disabled', 'the endpoint answered 410')
+    return true
+  end
+  if redis.call('HEXISTS', KEYS[7], tenant) == 1 then
+    return false
+  end
+  local window = ARGV[2] .. tenant .. ':window'
+  local began = tonumber(redis.call('HGET', window, 'at') or 0)
+  if now_ms - began > tonumber(ARGV[4]) then
+    redis.call('DEL', window)
+    redis.call('HSET', window, 'at', now_ms)
+    redis.call('PEXPIRE', window, ARGV[4])
+  end
+  local well = redis.call('HINCRBY', window, 'well', seen.well)
+  local ill = redis.call('HINCRBY', window, 'ill', seen.ill)
+  local all = well + ill
+  if ill == 0 or all < tonumber(ARGV[5]) or ill * 100 < all * tonumber(ARGV[6]) then
+    return false
+  end
+  open(tenant, 'open', 'breaker.opened', ill .. ' of ' .. all .. ' attempts failed')
+  return true
 end
 
 local results = {}
-for at = 4, #ARGV, 8 do
+for at = 7, #ARGV, 10 do
   local tenant, conversation, id, action = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local queue = ARGV[2] .. tenant .. ':' .. ARGV[3]
   local member = tenant .. '\31' .. conversation
@@ -68,7 +114,14 @@ for at = 4, #ARGV, 8 do
     if ARGV[at + 4] ~= '' then
       redis.call('XADD', KEYS[6], '*', 'r', ARGV[at + 4], 'o', '')
     end
+    note(tenant, ARGV[at + 5])
   end
   results[#results + 1] = held and 1 or 0
 end
-return {'ok', results}
+local opened = {}
+for tenant, seen in pairs(signs) do
+  if judge(tenant, seen) then
+    opened[#opened + 1] = tenant
+  end
+end
+return {'ok', results, opened}

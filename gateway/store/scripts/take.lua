@@ -1,9 +1,10 @@
 -- Hand out the heads of lanes that may start now, one lane per tenant and turn.
 --
 -- KEYS 1 lease   2 ring   3 schedule   4 in flight   5 active   6 tenants (limits)   7 profiles
+--      8 breakers
 -- ARGV 1 lease token   2 prefix of tenants' keys   3 direction   4 most to hand out
 -- Answers {'lost'} when the lease is not ours, else
---   {'ok', next due (Unix ms, or -1), deliveries, profiles}
+--   {'ok', next due (in ms from now, or -1), deliveries, profiles}
 --   delivery = {tenant, conversation, entry id, attempts made, uncertain, delivery id, payload}
 --   profiles = {tenant, profile, ...} of the tenants handed out
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -40,6 +41,12 @@ local function begin(tenant, conversation)
   return {tenant, conversation, id, made[1] or '0', made[2] or '0', fields[2], fields[4]}
 end
 
+-- Mostly nobody's breaker is open, and then nobody's need be asked for.
+local any_broken = ARGV[3] == 'in' and redis.call('EXISTS', KEYS[8]) == 1
+local function is_broken(tenant)
+  return any_broken and redis.call('HEXISTS', KEYS[8], tenant) == 1
+end
+
 local taken, profiles, seen = {}, {}, {}
 while #taken < tonumber(ARGV[4]) do
   local tenant = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
@@ -48,9 +55,10 @@ while #taken < tonumber(ARGV[4]) do
   end
   local limit = tonumber(redis.call('HGET', KEYS[6], tenant) or 1)
   local active = tonumber(redis.call('HGET', KEYS[5], tenant) or 0)
-  local conversation = active < limit and redis.call('LPOP', queue_of(tenant) .. ':ready')
+  local may_start = active < limit and not is_broken(tenant)
+  local conversation = may_start and redis.call('LPOP', queue_of(tenant) .. ':ready')
   if not conversation then
-    -- Nothing may start: the next commit or settle of this tenant puts it back.
+    -- Nothing may start: the next commit or settle, or the closing of its breaker, puts it back.
     redis.call('ZREM', KEYS[2], tenant)
   else
     local delivery = begin(tenant, conversation)
@@ -67,4 +75,4 @@ while #taken < tonumber(ARGV[4]) do
 end
 
 local due = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-return {'ok', due[2] and string.format('%.0f', due[2]) or '-1', taken, profiles}
+return {'ok', due[2] and math.max(due[2] - now_ms, 0) or -1, taken, profiles}

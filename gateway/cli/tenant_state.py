@@ -1,0 +1,36 @@
+"""How a tenant does at this moment, as `tenant show` tells it."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gateway.core.ids import TenantId
+    from gateway.stores import Stores
+
+
+async def state_of(stores: Stores, tenant: TenantId) -> dict[str, object]:
+    """Gather what the stores know of the tenant's container and of what waits for it."""
+    breaker = await stores.breakers.of(tenant)
+    report = await stores.breakers.health_of(tenant)
+    health = "not checked yet"
+    if report is not None:
+        word = "well" if report.well else "ill"
+        checked_at = _moment(report.checked_at_ms)
+        health = f"{word} ({report.detail}, {report.took_ms} ms, checked {checked_at})"
+    return {
+        "health": health,
+        "breaker": f"{breaker.state} since {_moment(breaker.since_ms)}" if breaker else "closed",
+        "dead letters": await stores.dead_letters.count(tenant),
+    }
+
+
+async def let_go(stores: Stores, tenant: TenantId) -> None:
+    """Close the tenant's breaker: an operator says that its endpoint may be tried again."""
+    await stores.breakers.close(tenant, why=f"by {getpass.getuser()}")
+
+
+def _moment(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,123 @@
+"""Looks after the endpoints of one shard: checks their health, closes breakers that may close."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.core.breaker import BreakerState, HealthReport
+from gateway.core.clock import unix_ms
+from gateway.core.ids import TenantId
+from gateway.core.tenants import Endpoint, TenantStatus
+from gateway.store.breakers import BreakerStore
+from gateway.store.leases import Lease
+from gateway.telemetry.metrics import Metrics
+from plugin_bridge.health import HealthAnswer
+
+log = structlog.get_logger()
+
+TICK_S = 0.5
+CHECK_EVERY_S = 30.0
+AT_ONCE = 8
+FIRST_PROBE_S, LONGEST_PROBE_S = 0.5, 30.0
+
+Probe = Callable[[str], Awaitable[HealthAnswer]]
+
+
+class EndpointMonitor:
+    """Worker of the role `monitor`."""
+
+    def __init__(
+        self, lease: Lease, breakers: BreakerStore, probe: Probe, metrics: Metrics
+    ) -> None:
+        self._shard = lease.shard
+        self._breakers = breakers
+        self._probe = probe
+        self._metrics = metrics
+        self._stopping = asyncio.Event()
+        self._waits_s: dict[TenantId, float] = {}
+        self._due_s: dict[TenantId, float] = {}
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+
+    def wake(self) -> None:
+        """Endpoints are looked after by the clock: nothing to be woken for."""
+
+    def stop(self) -> None:
+        """Return from `run` soon."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Look after the endpoints until `stop`. Raises StoreError."""
+        # Spread, so that a restart does not ask every container at the same moment.
+        next_check_s = time.monotonic() + random.uniform(0, CHECK_EVERY_S / 10)  # noqa: S311 - pace
+        while not self._stopping.is_set():
+            await self._probe_broken()
+            if time.monotonic() >= next_check_s:
+                await self._check_all()
+                next_check_s = time.monotonic() + CHECK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+            await self._rest()
+
+    async def _probe_broken(self) -> None:
+        broken = await self._breakers.not_closed(self._shard)
+        shard = str(self._shard.number)
+        for state in BreakerState:
+            count = sum(each.state is state for each in broken.values())
+            self._metrics.breaker_state.labels(state, shard).set(count)
+        opened = {tenant for tenant, each in broken.items() if each.state is BreakerState.OPEN}
+        for tenant in set(self._waits_s) - opened:
+            del self._waits_s[tenant], self._due_s[tenant]
+        due = [tenant for tenant in opened if self._is_due(tenant)]
+        if due:
+            endpoints = {each.tenant: each for each in await self._breakers.endpoints(self._shard)}
+            await asyncio.gather(
+                *(self._probe_one(tenant, endpoints.get(tenant)) for tenant in due)
+            )
+
+    def _is_due(self, tenant: TenantId) -> bool:
+        if tenant not in self._waits_s:
+            self._wait(tenant, FIRST_PROBE_S)
+        return time.monotonic() >= self._due_s[tenant]
+
+    def _wait(self, tenant: TenantId, wait_s: float) -> None:
+        self._waits_s[tenant] = min(wait_s, LONGEST_PROBE_S)
+        self._due_s[tenant] = time.monotonic() + self._waits_s[tenant]
+
+    async def _probe_one(self, tenant: TenantId, endpoint: Endpoint | None) -> None:
+        if endpoint is None or (await self._ask(endpoint)).well:
+            why = "the endpoint is gone" if endpoint is None else "the health page answers"
+            if await self._breakers.close(tenant, why=why):
+                self._metrics.breaker_changes.labels("closed").inc()
+                log.info("breaker.closed", tenant_id=tenant)
+        else:
+            self._wait(tenant, self._waits_s[tenant] * 2)
+
+    async def _check_all(self) -> None:
+        endpoints = await self._breakers.endpoints(self._shard)
+        active = [each for each in endpoints if each.status is TenantStatus.ACTIVE]
+        answers = await asyncio.gather(*(self._ask(endpoint) for endpoint in active))
+        ill = sum(not answer.well for answer in answers)
+        shard = str(self._shard.number)
+        self._metrics.endpoints.labels("ill", shard).set(ill)
+        self._metrics.endpoints.labels("well", shard).set(len(answers) - ill)
+
+    async def _ask(self, endpoint: Endpoint) -> HealthAnswer:
+        async with self._at_once:
+            answer = await self._probe(endpoint.health_url)
+        report = HealthReport(
+            well=answer.well,
+            detail=answer.detail,
+            took_ms=round(answer.took_s * 1000),
+            checked_at_ms=unix_ms(),
+        )
+        await self._breakers.report(endpoint.tenant, report)
+        return answer
+
+    async def _rest(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - pace
+                await self._stopping.wait()

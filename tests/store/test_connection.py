@@ -1,0 +1,85 @@
+"""Many at once, some of them cut off: every caller gets its own answer or an error."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.core.errors import ConfigError, StoreError
+from gateway.store.connection import Client, connect, run, run_all
+from tests.support.queues import ACME, Queues
+
+
+async def test_more_callers_than_connections_wait_for_their_turn(clean_redis: str) -> None:
+    """A burst is no fault of the store: a refusal would stop workers and leave events unacked."""
+    async with connect(clean_redis, pool=4) as client:
+        await asyncio.gather(*(run(client, "SET", f"k{n}", n) for n in range(200)))
+        answers = await asyncio.gather(*(run(client, "GET", f"k{n}") for n in range(200)))
+        pairs = await asyncio.gather(
+            *(run_all(client, ("GET", f"k{n}"), ("GET", f"k{n}")) for n in range(50))
+        )
+
+    assert [str(n).encode() for n in range(200)] == answers
+    assert [[str(n).encode()] * 2 for n in range(50)] == pairs
+
+
+async def test_a_call_that_is_cut_off_leaves_its_answer_to_nobody(clean_redis: str) -> None:
+    """A connection with an unread answer would hand one tenant's data to the next caller."""
+    async with connect(clean_redis, pool=2) as client:
+        await asyncio.gather(*(run(client, "SET", f"k{n}", n) for n in range(20)))
+        for yields in range(12):
+            cut_off = [asyncio.create_task(run(client, "GET", "k0")) for _ in range(3)]
+            cut_off.append(asyncio.create_task(run_all(client, ("GET", "k0"), ("GET", "k0"))))
+            for _ in range(yields):
+                await asyncio.sleep(0)
+            for task in cut_off:
+                task.cancel()
+            await asyncio.gather(*cut_off, return_exceptions=True)
+            answers = await asyncio.gather(*(run(client, "GET", f"k{n}") for n in range(20)))
+            assert [str(n).encode() for n in range(20)] == answers
+
+
+async def test_a_server_that_hangs_is_an_error_in_time(clean_redis: str) -> None:
+    """Not a wait for ever: the platform must get its chance to send again."""
+    async with connect(clean_redis, timeout_s=0.1) as client:
+        with pytest.raises(StoreError):
+            await run(client, "BLPOP", "nothing", 5)
+
+
+async def test_scripts_survive_a_server_that_forgot_them(queues: Queues) -> None:
+    """A restarted Redis knows no scripts."""
+    await queues.accept(ACME, "c1", "d1")
+    await queues.client.script_flush()
+    await queues.accept(ACME, "c1", "d2")
+
+    assert 2 == len(await queues.audit())
+
+
+async def test_a_url_that_cannot_be_read_names_its_setting() -> None:
+    """Before anything else happens."""
+    with pytest.raises(ConfigError, match="REDIS_URL"):
+        async with connect("http://example"):
+            pass
+
+
+async def test_a_cancel_is_never_lost(clean_redis: str) -> None:
+    """Whenever it comes: a worker that misses its cancel never stops."""
+    async with connect(clean_redis) as client:
+        await run(client, "PING")
+        for yields in range(12):
+            ends: list[str] = []
+            task = asyncio.create_task(_ping(client, ends))
+            for _ in range(yields):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled(), f"after {yields} turns of the loop: {ends}"
+
+
+async def _ping(client: Client, ends: list[str]) -> None:
+    while True:
+        await run(client, "PING")
+        ends.append("went on")
+        if len(ends) > 10:
+            return

@@ -1,0 +1,79 @@
+"""A wire to Redis that a test can cut: clients see what they see when a network goes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+
+class Link:
+    """Listens on a socket of its own and passes everything on, as long as it is whole."""
+
+    def __init__(self, path: Path, redis_url: str) -> None:
+        self._path = path
+        self._target = unquote(urlsplit(redis_url).path)
+        self._whole = True
+        self._open: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        """What a client connects to."""
+        return f"unix://{self._path}"
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_unix_server(self._serve, self._path)
+
+    def cut(self) -> None:
+        """End every connection; new ones end at once."""
+        self._whole = False
+        for writer in self._open:
+            writer.transport.abort()
+
+    def mend(self) -> None:
+        """Let new connections through."""
+        self._whole = True
+
+    async def close(self) -> None:
+        """Listen no more."""
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if not self._whole:
+            writer.transport.abort()
+            return
+        there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+        self._open |= {writer, there_writer}
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_pass_on(reader, there_writer))
+                group.create_task(_pass_on(there_reader, writer))
+        finally:
+            self._open -= {writer, there_writer}
+
+
+async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while data := await source.read(1 << 16):
+            target.write(data)
+            await target.drain()
+    # The other direction ends with this one.
+    target.transport.abort()
+
+
+@asynccontextmanager
+async def open_link(folder: Path, redis_url: str) -> AsyncIterator[Link]:
+    """Open a link to the Redis at `redis_url` (unix://)."""
+    link = Link(folder / "link.sock", redis_url)
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.close()

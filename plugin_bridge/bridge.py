@@ -50,8 +50,10 @@ class Bridge:
 
     async def attempt(self, delivery: Delivery, endpoint: Endpoint | None) -> Outcome:
         """Post one delivery to `endpoint`. Never raises for what the container does."""
-        if endpoint is None:
-            return Permanent(reason=Reason.ENDPOINT_MISSING, detail="the tenant has no endpoint")
+        if endpoint is None or not endpoint.sealed_secrets:
+            # Unsigned, it could be anybody's: a container that checks would refuse it anyway.
+            lacking = "endpoint" if endpoint is None else "valid signing secret"
+            return Permanent(reason=Reason.ENDPOINT_MISSING, detail=f"the tenant has no {lacking}")
         if endpoint.status is not TenantStatus.ACTIVE:
             return Deferred(reason=Reason.TENANT_SUSPENDED, after_s=SUSPENDED_WAIT_S)
         now = utc_now()

@@ -15,7 +15,8 @@ class InlineReplies:
         self._submit = submit
 
     async def __call__(self, delivery: Delivery, texts: Sequence[str]) -> str | None:
-        """Queue the answers in order; gives why one was refused. Raises as Submit does."""
+        """Queue the answers in order; gives which were refused and why. Raises as Submit does."""
+        refused = []
         for number, text in enumerate(texts):
             result = await self._submit(
                 Submission(
@@ -27,5 +28,5 @@ class InlineReplies:
                 )
             )
             if isinstance(result, Refusal):
-                return f"answer {number + 1}: {result.value}"
-        return None
+                refused.append(f"answer {number + 1}: {result.value}")
+        return ", ".join(refused) or None

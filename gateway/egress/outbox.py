@@ -29,6 +29,7 @@ from gateway.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 SUSPENDED_WAIT_S = 30.0
+LONGEST_HOLD_S = 900.0
 UNCERTAIN_WAIT_S = 2.0
 """Before a lost answer is looked up: the platform's own copy needs a moment to become visible."""
 
@@ -107,7 +108,8 @@ class Outbox:
         self._count(message, exc.reason.value)
         ref = message.conversation
         if exc.reason is Reason.PLATFORM_RATE_LIMITED:
-            after_s = exc.retry_after_s or 1.0
+            # Clamped: one absurd answer must not silence a channel for days.
+            after_s = min(exc.retry_after_s or 1.0, LONGEST_HOLD_S)
             self._metrics.platform_rate_limited.labels(ref.platform).inc()
             self._pace.hold((ref.platform, ref.workspace, ref.channel), after_s)
             return Deferred(reason=exc.reason, after_s=after_s)

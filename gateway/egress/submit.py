@@ -48,6 +48,7 @@ class Refusal(StrEnum):
 
     UNKNOWN_CONVERSATION = "unknown_conversation"
     BLANK_TEXT = "blank_text"
+    TOO_LONG = "message_too_long"
     KEY_REUSED = "idempotency_key_reused"
 
 
@@ -88,6 +89,9 @@ class Submit:
         texts = await _rendered(outlet.render, submission.markdown)
         if not texts:
             return Refusal.BLANK_TEXT
+        if len(texts) > limits.max_queued:
+            # It would find the queue full for ever.
+            return Refusal.TOO_LONG
         return await self._commit(submission, ref, texts, limits)
 
     async def _limits_if_owned(self, tenant: TenantId, ref: ConversationRef) -> Limits | None:

@@ -98,10 +98,12 @@ class Ownership:
         self._ended.clear()
 
     async def _round(self) -> None:
-        live = await self._leases.live_replicas(self._role)
-        share = math.ceil(len(self._shards) / max(live, 1))
+        # First of all, and by itself: a Redis that is full lets leases be kept but nothing be
+        # written, and only who keeps his shards can empty it.
         for number in list(self._owned):
             await self._keep(number)
+        live = await self._leases.live_replicas(self._role)
+        share = math.ceil(len(self._shards) / max(live, 1))
         for _, worker, _ in list(self._owned.values())[share:]:
             # Kept until the worker has ended: somebody else would do again what it has in flight.
             worker.stop()

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 _KEPT_LINES = 2000
+_LONGEST_LINE_BYTES = 1 << 22
 
 
 class GatewayProcess:
@@ -49,6 +50,7 @@ class GatewayProcess:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
+            limit=_LONGEST_LINE_BYTES,
         )  # fmt: skip
         self._reader = asyncio.create_task(self._read())
 

@@ -52,11 +52,13 @@ class MessageAnswer(msgspec.Struct, frozen=True, kw_only=True):
 _REFUSALS: Final = {
     Refusal.UNKNOWN_CONVERSATION: (404, "unknown_conversation", "no such conversation of yours"),
     Refusal.BLANK_TEXT: (400, "invalid_field", "text holds nothing that can be shown"),
+    Refusal.TOO_LONG: (413, "message_too_long", "the message has more parts than your queue holds"),
     Refusal.KEY_REUSED: (409, "idempotency_key_reused", "the key was used for another message"),
 }
 _REFUSED_FIELD: Final = {
     Refusal.UNKNOWN_CONVERSATION: "conversation",
     Refusal.BLANK_TEXT: "text",
+    Refusal.TOO_LONG: "text",
     Refusal.KEY_REUSED: "Idempotency-Key",
 }
 

@@ -7,6 +7,7 @@ import asyncio
 import msgspec
 import pytest
 
+from adapters.slack.outbound import render
 from gateway.core.audit import AuditAction
 from gateway.core.deliveries import Delivery, Direction
 from gateway.core.errors import QueueFullError, StoreError
@@ -21,6 +22,7 @@ from gateway.store.deliveries import DeliveryStore
 from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, SHARDS, THERE, Egress
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "word " * 300 for number in range(12))
+LONG_PARTS = len(render(LONG))
 
 
 async def _messages(egress: Egress) -> list[OutboundMessage]:
@@ -163,7 +165,7 @@ async def test_a_blank_message_is_refused(egress: Egress, text: str) -> None:
 
 async def test_a_full_queue_stores_nothing(egress: Egress) -> None:
     """Not the half of a long message either; the same key may be tried again."""
-    await egress.bind(ACME, ACME_TEAM, token="xoxb-placeholder", limits=Limits(max_queued=2))
+    await egress.bind(ACME, ACME_TEAM, token="xoxb-placeholder", limits=Limits(max_queued=LONG_PARTS))
     await egress.say("first", key="key-0")
 
     with pytest.raises(QueueFullError):
@@ -171,6 +173,14 @@ async def test_a_full_queue_stores_nothing(egress: Egress) -> None:
     assert 1 == len(await egress.stored())
 
     assert isinstance(await egress.say("short"), Submitted)
+
+
+async def test_a_message_that_can_never_fit_is_refused(egress: Egress) -> None:
+    """Told to try again, its agent would do so for ever."""
+    await egress.bind(ACME, ACME_TEAM, token="xoxb-placeholder", limits=Limits(max_queued=1))
+
+    assert Refusal.TOO_LONG is await egress.say(LONG)
+    assert [] == await egress.stored()
 
 
 async def test_a_store_that_is_away_is_no_refusal(egress: Egress, unused_tcp_port: int) -> None:
@@ -215,4 +225,5 @@ async def test_a_refused_inline_answer_says_which_and_why(egress: Egress) -> Non
     answers = InlineReplies(egress.submit())
 
     assert "answer 2: blank_text" == await answers(_inbound(), ["one", " ", "three"])
+    assert ["one", "three"] == [message.text for message in await _messages(egress)]
     assert "answer 1: unknown_conversation" == await answers(_inbound(conversation=THERE), ["one"])

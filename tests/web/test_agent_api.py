@@ -255,6 +255,7 @@ async def test_an_idempotency_key_is_needed(agent: Client, key: str | None) -> N
     [
         (Refusal.UNKNOWN_CONVERSATION, 404, "unknown_conversation", "conversation"),
         (Refusal.BLANK_TEXT, 400, "invalid_field", "text"),
+        (Refusal.TOO_LONG, 413, "message_too_long", "text"),
         (Refusal.KEY_REUSED, 409, "idempotency_key_reused", "Idempotency-Key"),
     ],
 )

@@ -165,7 +165,8 @@ async def test_a_blank_message_is_refused(egress: Egress, text: str) -> None:
 
 async def test_a_full_queue_stores_nothing(egress: Egress) -> None:
     """Not the half of a long message either; the same key may be tried again."""
-    await egress.bind(ACME, ACME_TEAM, token="xoxb-placeholder", limits=Limits(max_queued=LONG_PARTS))
+    limits = Limits(max_queued=LONG_PARTS)
+    await egress.bind(ACME, ACME_TEAM, token="xoxb-placeholder", limits=limits)
     await egress.say("first", key="key-0")
 
     with pytest.raises(QueueFullError):

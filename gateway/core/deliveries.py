@@ -61,7 +61,6 @@ class Reason(StrEnum):
     NOT_INSTALLED = "not_installed"
     ISOLATION = "isolation"
     OUTCOME_UNKNOWN = "outcome_unknown"
-    GAVE_UP = "gave_up"
     INTERRUPTED = "interrupted"
     GATEWAY_FAULT = "gateway_fault"
 

@@ -33,7 +33,9 @@ class Done(msgspec.Struct, frozen=True):
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
-    """Put the delivery back at the head of its lane after a delay."""
+    """Put the delivery back at the head of its lane after a delay. One that does not count leaves
+    open whether the other side may have it.
+    """
 
     delay_s: float
     counts: bool
@@ -43,10 +45,13 @@ class Again(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dead(msgspec.Struct, frozen=True, kw_only=True):
-    """Move the delivery to the dead letters."""
+    """Move the delivery to the dead letters. `uncertain`: the other side may have it all the same,
+    so whoever replays it must look first.
+    """
 
     reason: Reason
     detail: str
+    uncertain: bool = False
 
 
 Settlement = Done | Again | Dead
@@ -65,10 +70,10 @@ def settle(
         case Delivered(receipt=receipt):
             return Done(receipt)
         case Permanent(reason=reason, detail=detail):
-            return Dead(reason=reason, detail=detail)
+            return Dead(reason=reason, detail=detail, uncertain=reason is Reason.OUTCOME_UNKNOWN)
         case Deferred(reason=reason, after_s=after_s):
             if age_s + after_s > policy.max_age_s:
-                return Dead(reason=Reason.GAVE_UP, detail=f"{reason.value}: too old")
+                return Dead(reason=reason, detail="given up: too old")
             return Again(
                 delay_s=after_s, counts=False, uncertain=False, reason=reason, detail="deferred"
             )
@@ -85,8 +90,8 @@ def _retry(
         # Clamped from both sides: an agent must not be hammered, nor park its queue for a week.
         delay_s = min(max(outcome.after_s, delay_s), 2 * ceiling_s)
     if attempt >= policy.max_attempts or age_s + delay_s > policy.max_age_s:
-        why = f"{outcome.reason.value} after {attempt} attempts: {outcome.detail}"
-        return Dead(reason=Reason.GAVE_UP, detail=why)
+        why = f"given up after {attempt} attempts: {outcome.detail}"
+        return Dead(reason=outcome.reason, detail=why, uncertain=outcome.uncertain)
     return Again(
         delay_s=delay_s,
         counts=True,

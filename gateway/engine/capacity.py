@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 
 class Capacity:
@@ -14,18 +15,24 @@ class Capacity:
         self._freed = asyncio.Event()
         self._freed.set()
 
-    async def reserve(self, most: int) -> int:
-        """Wait until something is free, then take between 1 and `most` of it."""
-        while self._free == 0:
+    async def reserve(self, most: int, wanted: Callable[[], bool] = lambda: True) -> int:
+        """Wait until something is free, then take between 1 and `most` of it; 0 when it is not
+        `wanted` any more.
+        """
+        while self._free == 0 and wanted():
             self._freed.clear()
             self.waiting += 1
             try:
                 await self._freed.wait()
             finally:
                 self.waiting -= 1
-        granted = min(most, self._free)
+        granted = min(most, self._free) if wanted() else 0
         self._free -= granted
         return granted
+
+    def ask_again(self) -> None:
+        """Let those who wait find out that they need nothing any more."""
+        self._freed.set()
 
     def release(self, count: int) -> None:
         """Give back what was reserved."""

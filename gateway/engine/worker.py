@@ -70,6 +70,7 @@ class ShardWorker:
         """Take nothing more; `run` returns when what is in flight is settled."""
         self.stopping = True
         self._wake.set()
+        self._shop.capacity.ask_again()
 
     async def run(self) -> None:
         """Work until `stop`. Raises StoreError when the shard must be owned anew.
@@ -95,7 +96,7 @@ class ShardWorker:
             raise self._fault
 
     def _fail(self, fault: StoreError) -> None:
-        # A lost answer leaves open what is ours: nothing may be taken before the shard is recovered.
+        # A lost answer leaves open what is ours: nothing is taken before the shard is recovered.
         if isinstance(fault, LeaseLostError):
             raise fault
         self._fault = fault
@@ -103,14 +104,10 @@ class ShardWorker:
 
     async def _take_loop(self, group: asyncio.TaskGroup) -> None:
         capacity = self._shop.capacity
-        while not self.stopping:
+        while reserved := await capacity.reserve(PORTION, lambda: not self.stopping):
             self._wake.clear()
-            reserved = await capacity.reserve(PORTION)
             started = 0
             try:
-                # It may have waited for long.
-                if self.stopping:
-                    return
                 taken = await self._shop.store.take(self._lease, reserved)
                 for delivery in taken.deliveries:
                     self._start(group, delivery, taken.endpoints.get(delivery.tenant))
@@ -148,7 +145,9 @@ class ShardWorker:
         policy = endpoint.retry if endpoint else RetryPolicy()
         if delivery.attempt > policy.max_attempts:
             # Only recoveries count this far: it may be what ended its workers.
-            outcome: Outcome = Permanent(reason=Reason.GAVE_UP, detail="its attempts never ended")
+            outcome: Outcome = Permanent(
+                reason=Reason.INTERRUPTED, detail="its attempts never ended"
+            )
         else:
             with self._shop.metrics.inflight.labels(delivery.direction).track_inprogress():
                 outcome = await self._outcome(delivery, endpoint)
@@ -188,6 +187,9 @@ class ShardWorker:
             try:
                 await self._flush()
             except StoreError as exc:
+                # Said twice, what is over is over. A retry may have been stored and taken again
+                # since, so whether there will be one is left to the recovery.
+                self._done = [e for e in self._done if not isinstance(e.settlement, Again)]
                 self._fail(exc)
 
     async def _flush(self) -> None:

@@ -15,7 +15,7 @@ import msgspec
 
 from gateway.core.audit import AuditRecord
 from gateway.core.breaker import BreakerPolicy, Sign
-from gateway.core.deliveries import Delivery, Direction, NewDelivery, Reason, Receipt
+from gateway.core.deliveries import Delivery, Direction, NewDelivery, Receipt
 from gateway.core.errors import LeaseLostError, StoreError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, Settlement
@@ -25,9 +25,6 @@ from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
 from gateway.store.leases import Lease
 
 DEDUPE_TTL_S = 24 * 3600
-
-_IN_DOUBT = frozenset({Reason.GAVE_UP, Reason.OUTCOME_UNKNOWN})
-"""Ends after which the other side may have the thing all the same."""
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,8 +221,8 @@ def _settle_arguments(settled: Settled) -> list[Value]:
             # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
             delay_ms = round(delay_s * 1000)
             return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), ""]
-        case Dead(reason=reason, detail=detail):
-            in_doubt = delivery.uncertain or reason in _IN_DOUBT
+        case Dead(reason=reason, detail=detail, uncertain=uncertain):
+            in_doubt = delivery.uncertain or uncertain
             died = [reason.value, detail, delivery.attempt, int(in_doubt)]
             return [*head, "dead", *tail, *died]
 

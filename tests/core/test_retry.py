@@ -57,7 +57,7 @@ def test_a_deferral_ends_with_the_age() -> None:
 
     settled = settle(outcome, POLICY, attempt=1, age_s=3571.0)
 
-    assert Dead(reason=Reason.GAVE_UP, detail="tenant_suspended: too old") == settled
+    assert Dead(reason=Reason.TENANT_SUSPENDED, detail="given up: too old") == settled
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,19 @@ def test_a_dead_letter_says_what_failed_last() -> None:
     """The operator reads the reason of the last attempt, not only that it was the last."""
     settled = settle(BUSY, POLICY, attempt=5, age_s=0.0)
 
-    assert Dead(reason=Reason.GAVE_UP, detail="agent_busy after 5 attempts: HTTP 503") == settled
+    expected = "given up after 5 attempts: HTTP 503"
+    assert Dead(reason=Reason.AGENT_BUSY, detail=expected) == settled
+
+
+@pytest.mark.parametrize("uncertain", [True, False])
+def test_a_dead_letter_keeps_the_doubt(uncertain: bool) -> None:
+    """Its replay must look before it posts."""
+    outcome = Retryable(reason=Reason.AGENT_TIMEOUT, uncertain=uncertain)
+
+    settled = settle(outcome, POLICY, attempt=5, age_s=0.0)
+
+    assert isinstance(settled, Dead)
+    assert uncertain == settled.uncertain
 
 
 def test_uncertainty_is_carried_to_the_next_attempt() -> None:

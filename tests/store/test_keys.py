@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import Direction
-from gateway.core.ids import UNROUTED, DeliveryId
+from gateway.core.ids import UNROUTED, DeliveryId, TenantId
 from gateway.store.auditlog import AuditLog
 from gateway.store.keys import Shard, shard_of
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, Lease
@@ -19,15 +19,7 @@ async def live(queues: Queues, lease: Lease) -> None:
     """Everything that can happen to deliveries of one shard, up to all being delivered."""
     tenants = [tenant for tenant in TENANTS if shard_of(tenant, queues.shards) == lease.shard]
     for tenant in tenants:
-        for number, conversation in enumerate(("c1", "c2", "slack:T0:C0:17.5")):
-            await queues.commit(
-                tenant,
-                conversation,
-                *(f"{lease.role}-{number}-{part}" for part in range(3)),
-                keys=(f"slack:T0:{number}",),
-                metered=True,
-                direction=lease.direction,
-            )
+        await talk(queues, lease, tenant)
     for settlement in (again(0.0, uncertain=True), DEAD, again(0.0, counts=False)):
         for delivery in await queues.take(lease):
             await queues.settle(lease, delivery, settlement)
@@ -41,6 +33,19 @@ async def live(queues: Queues, lease: Lease) -> None:
     while taken := await queues.take(lease):
         for delivery in taken:
             await queues.settle(lease, delivery)
+
+
+async def talk(queues: Queues, lease: Lease, tenant: TenantId) -> None:
+    """Three conversations, each with a message of three parts."""
+    for number, conversation in enumerate(("c1", "c2", "slack:T0:C0:17.5")):
+        await queues.commit(
+            tenant,
+            conversation,
+            *(f"{lease.role}-{number}-{part}" for part in range(3)),
+            keys=(f"slack:T0:{number}",),
+            metered=True,
+            direction=lease.direction,
+        )
 
 
 async def test_every_key_of_a_life_is_its_shards_and_its_tenants(queues: Queues) -> None:
@@ -84,7 +89,7 @@ async def test_no_tenant_writes_under_the_prefix_of_another(queues: Queues) -> N
     written = set(await queues.everything())
 
     assert not [key for key in written if key.startswith(tuple(prefixes[1:]))]
-    assert not Shard(0).tenant(ACME).startswith(Shard(0).tenant(type(ACME)("ac")))
+    assert not Shard(0).tenant(ACME).startswith(Shard(0).tenant(TenantId("ac")))
 
 
 async def test_nothing_is_left_of_what_was_delivered(queues: Queues) -> None:
@@ -94,7 +99,9 @@ async def test_nothing_is_left_of_what_was_delivered(queues: Queues) -> None:
 
     left = {key.removeprefix("{s0}:") for key in await queues.everything()}
     own = {f"t:{tenant}:" for tenant in TENANTS}
-    dedupe = {f"{prefix}dd:{way}:slack:T0:{n}" for prefix in own for way in Direction for n in range(3)}
+    dedupe = {
+        f"{prefix}dd:{way}:slack:T0:{n}" for prefix in own for way in Direction for n in range(3)
+    }
     quotas = {f"{prefix}quota" for prefix in own}
     # An empty stream keeps its last id, so that a later entry can't have an earlier one's.
     streams = {f"{prefix}{name}" for prefix in own for name in ("in", "out", "dead")}

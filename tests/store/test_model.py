@@ -176,9 +176,7 @@ class Run:
 
     async def time(self) -> None:
         """Everything that waits is due."""
-        schedule = self.lease.shard.schedule(Direction.INBOUND)
-        for member in await self.queues.client.zrange(schedule, 0, -1):
-            await self.queues.client.zadd(schedule, {member: 0})
+        await self.queues.due_now()
         for lane in self.model.lanes.values():
             lane.waiting = False
 

@@ -24,8 +24,7 @@ async def test_a_retry_comes_back_first_in_its_lane_and_blocks_only_that(
     await queues.accept(GLOBEX, "c1", "g1")
 
     assert {"b1", "g1"} == set(ids(await queues.store.take(lease, 10)))
-    # Due now, as if the minute had passed.
-    await queues.client.zadd(Shard(0).schedule(Direction.INBOUND), {f"{ACME}\x1fc1": 0})
+    await queues.due_now()
     [retried] = await queues.take(lease)
     assert ("a1", 2, False) == (retried.id, retried.attempt, retried.uncertain)
     assert first.accepted_at_ms == retried.accepted_at_ms
@@ -85,7 +84,7 @@ async def test_a_batch_settles_each_for_itself(queues: Queues, lease: Lease) -> 
     """One call, many ends, each with its record."""
     for name in ("done", "again", "dead", "stale"):
         await queues.accept(ACME, f"c-{name}", name, f"{name}-next")
-    taken = {delivery.id: delivery for delivery in await queues.take(lease)}
+    taken = {str(delivery.id): delivery for delivery in await queues.take(lease)}
     await queues.settle(lease, taken["stale"])
 
     answer = await queues.store.settle(
@@ -126,7 +125,7 @@ async def test_recovery_gives_back_what_was_in_flight_in_its_order(
     newer = await queues.lease()
 
     assert 2 == await queues.store.recover(newer)
-    taken = {delivery.id: delivery for delivery in await queues.take(newer)}
+    taken = {str(delivery.id): delivery for delivery in await queues.take(newer)}
     assert {"a1", "g1"} == set(taken)
     assert {(2, True)} == {(each.attempt, each.uncertain) for each in taken.values()}
     recovered = [

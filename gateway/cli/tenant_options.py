@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from gateway.archive.records import TenantSpec
-from gateway.cli.arguments import agent_id, assignment, per_minute
+from gateway.cli.arguments import agent_id, assignment, duration, per_minute
 from gateway.core.ids import AgentId
-from gateway.core.tenants import AccessPolicy, Agents, Limits
+from gateway.core.retry import RetryPolicy
+from gateway.core.tenants import AccessPolicy, Agents, Limits, Overflow
 
 Many = list[str] | None
 
@@ -25,6 +26,11 @@ Rate = Annotated[str | None, typer.Option(metavar="N/min", help="Events a minute
 Burst = Annotated[int | None, typer.Option(help="Events at once, before the rate counts.")]
 MaxQueued = Annotated[int | None, typer.Option(help="Deliveries that may wait.")]
 Concurrency = Annotated[int | None, typer.Option(help="Deliveries at the same moment.")]
+WhenFull = Annotated[Overflow | None, typer.Option(help="What a full queue does with what comes.")]
+MaxAttempts = Annotated[int | None, typer.Option(help="Attempts before a dead letter.")]
+MaxAge = Annotated[
+    str | None, typer.Option(metavar="DURATION", help="Age before a dead letter, such as 24h.")
+]
 DirectMessages = Annotated[bool | None, typer.Option("--dm/--no-dm", help="Take direct messages.")]
 Mention = Annotated[
     bool | None, typer.Option("--mention/--no-mention", help="Ask for a mention in channels.")
@@ -56,6 +62,9 @@ class TenantOptions:
     burst: int | None
     max_queued: int | None
     concurrency: int | None
+    when_full: Overflow | None
+    max_attempts: int | None
+    max_age: str | None
     dm: bool | None
     mention: bool | None
     open_channel: Many
@@ -72,6 +81,7 @@ class TenantOptions:
             agents=self._agents(spec.agents),
             access=self._access(spec.access),
             limits=self._limits(spec.limits),
+            retry=self._retry(spec.retry),
         )
 
     def _agents(self, agents: Agents) -> Agents:
@@ -99,6 +109,14 @@ class TenantOptions:
             event_burst=self.burst,
             max_queued=self.max_queued,
             concurrency=self.concurrency,
+            overflow=self.when_full,
+        )
+
+    def _retry(self, retry: RetryPolicy) -> RetryPolicy:
+        return _with(
+            retry,
+            max_attempts=self.max_attempts,
+            max_age_s=None if self.max_age is None else duration(self.max_age).total_seconds(),
         )
 
 

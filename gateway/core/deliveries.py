@@ -130,12 +130,15 @@ Outcome = Delivered | Retryable | Deferred | Permanent
 
 
 class Receipt(StrEnum):
-    """How a commit ended. FULL means that nothing was stored and nothing may be acknowledged."""
+    """How a commit ended. FULL means that nothing was stored and nothing may be acknowledged;
+    OVERFLOWED, that the tenant wants what finds its queue full to be dropped, on record.
+    """
 
     ACCEPTED = "accepted"
     DUPLICATE = "duplicate"
     RATE_LIMITED = "rate_limited"
     FULL = "full"
+    OVERFLOWED = "queue_full"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

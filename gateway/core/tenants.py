@@ -35,6 +35,15 @@ class AccessPolicy(msgspec.Struct, frozen=True, kw_only=True):
     allowed_users: tuple[str, ...] = ()
 
 
+class Overflow(StrEnum):
+    """What becomes of an event that finds the queue full. REFUSE leaves it unacknowledged, so that
+    the platform sends it again; DROP acknowledges it, with a record.
+    """
+
+    REFUSE = "refuse"
+    DROP = "drop"
+
+
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one tenant may use."""
 
@@ -42,6 +51,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     event_burst: int = 100
     max_queued: int = 10_000
     concurrency: int = 16
+    overflow: Overflow = Overflow.REFUSE
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from gateway.archive.records import TenantSpec
 from gateway.core.errors import RegistryError
 from gateway.core.ids import Platform, WorkspaceId, parse_agent_id, parse_tenant_id
+from gateway.core.retry import RetryPolicy
 from gateway.core.tenants import AccessPolicy, Agents, Credential, Limits
 
 MAX_ID_CHARS = 128
@@ -18,6 +19,8 @@ MAX_NAME_CHARS = 200
 MAX_URL_CHARS = 2048
 MAX_TIMEOUT_S = 300.0
 MAX_LIMIT = 1_000_000
+MAX_ATTEMPTS = 1000
+MAX_AGE_S = 7 * 86_400
 # https://docs.slack.dev/authentication/tokens/ - xoxe.xoxb- once token rotation is on.
 SLACK_BOT_TOKENS = ("xoxb-", "xoxe.xoxb-")
 
@@ -33,6 +36,7 @@ def check_spec(spec: TenantSpec) -> None:
             _named("timeout_s", _timeout_problem(spec.timeout_s)),
             _access_problems(spec.access, spec.agents),
             _limit_problems(spec.limits),
+            _retry_problems(spec.retry),
         )
         for problem in problems
     )
@@ -136,7 +140,7 @@ def _access_problems(access: AccessPolicy, agents: Agents) -> Iterator[str]:
 
 
 def _limit_problems(limits: Limits) -> Iterator[str]:
-    for field in limits.__struct_fields__:
+    for field in ("events_per_minute", "event_burst", "max_queued", "concurrency"):
         if not 1 <= getattr(limits, field) <= MAX_LIMIT:
             yield f"limits.{field}: must be 1-{MAX_LIMIT}"
 
@@ -161,3 +165,12 @@ def _is_id_text(text: str) -> bool:
 
 def _is_name(text: str) -> bool:
     return len(text) <= MAX_NAME_CHARS and text.isprintable()
+
+
+def _retry_problems(retry: RetryPolicy) -> Iterator[str]:
+    if not 1 <= retry.max_attempts <= MAX_ATTEMPTS:
+        yield f"retry.max_attempts: must be 1-{MAX_ATTEMPTS}"
+    if not 0 < retry.max_age_s <= MAX_AGE_S:
+        yield f"retry.max_age_s: must be over 0 and at most {MAX_AGE_S}"
+    if not 0 <= retry.base_s <= retry.cap_s:
+        yield "retry.base_s: must be between 0 and retry.cap_s"

@@ -19,7 +19,7 @@ from gateway.core.deliveries import Delivery, Direction, NewDelivery, Receipt
 from gateway.core.errors import LeaseLostError, StoreError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, Settlement
-from gateway.core.tenants import Endpoint, Limits
+from gateway.core.tenants import Endpoint, Limits, Overflow
 from gateway.store.connection import Client, Script, Value, run
 from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
 from gateway.store.leases import Lease
@@ -203,6 +203,8 @@ def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
         limits.max_queued,
         WAKE_CHANNEL,
         wake_message(shard, commit.direction),
+        # An agent is told to try again; only what platforms send can be dropped.
+        limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
     ]
     for delivery in commit.deliveries:
         args += [delivery.id, delivery.payload]

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.core.deliveries import Direction, Receipt
 from gateway.core.errors import StoreError
-from gateway.core.tenants import Limits
+from gateway.core.tenants import Limits, Overflow
 from gateway.store.connection import connect
 from gateway.store.deliveries import Committed
 from gateway.store.leases import EGRESS, Lease
@@ -130,6 +130,21 @@ async def test_a_full_queue_stores_nothing_at_all(queues: Queues, lease: Lease) 
 
     assert Receipt.FULL is committed.receipt
     assert before == await queues.everything()
+
+
+async def test_a_tenant_may_have_overflow_dropped_on_record(queues: Queues) -> None:
+    """Acknowledged and gone, but not without a trace; an agent's message is never dropped so."""
+    limits = Limits(max_queued=1, overflow=Overflow.DROP)
+    await queues.commit(ACME, "c1", "d1", limits=limits)
+
+    committed = await queues.commit(ACME, "c2", "d2", keys=("k",), limits=limits)
+
+    assert Receipt.OVERFLOWED is committed.receipt
+    assert ("event.routed", "queue_full") == (await queues.outcomes())[-1]
+    out = Direction.OUTBOUND
+    await queues.commit(ACME, "c1", "m1", limits=limits, direction=out)
+    refused = await queues.commit(ACME, "c1", "m2", limits=limits, direction=out)
+    assert Receipt.FULL is refused.receipt
 
 
 async def test_a_full_queue_opens_when_something_leaves(queues: Queues, lease: Lease) -> None:

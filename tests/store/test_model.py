@@ -9,7 +9,7 @@ from typing import TypeAlias
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway.core.deliveries import DeadLetter, Delivery, Direction
+from gateway.core.deliveries import DeadLetter, Delivery, Direction, Reason
 from gateway.core.ids import DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, Settlement
 from gateway.store.depths import depth
@@ -21,7 +21,16 @@ LaneName: TypeAlias = tuple[TenantId, str]
 
 LANES = st.tuples(st.sampled_from(TENANTS), st.sampled_from(["c1", "c2", "c3"]))
 SETTLEMENTS = st.sampled_from(
-    [DONE, DONE, again(), again(uncertain=True), again(counts=False), again(3600), DEAD]
+    [
+        DONE,
+        DONE,
+        again(),
+        again(uncertain=True),
+        again(counts=False),
+        again(3600),
+        DEAD,
+        Dead(reason=Reason.AGENT_TIMEOUT, detail="", uncertain=True),
+    ]
 )
 STEPS = st.lists(
     st.one_of(
@@ -136,8 +145,8 @@ class Run:
         match settlement:
             case Done():
                 self.model.delivered.append(lane.leave())
-            case Dead():
-                self.model.dead.append((name, lane.leave(), delivery.uncertain))
+            case Dead(uncertain=uncertain):
+                self.model.dead.append((name, lane.leave(), delivery.uncertain or uncertain))
             case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
                 lane.held, lane.waiting = None, delay_s > 0
                 if counts:

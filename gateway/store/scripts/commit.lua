@@ -4,7 +4,8 @@
 --      4 ring of tenants (zset)   5 audit (stream)   6 quota (string, TAT in us)   7.. dedupe keys
 -- ARGV 1 tenant   2 conversation   3 audit record   4 dedupe value   5 dedupe ttl, ms
 --      6 quota interval, us (0: none)   7 quota burst   8 most entries in the queue
---      9 wake channel   10 wake message   11.. pairs of delivery id, payload
+--      9 wake channel   10 wake message   11 what a full queue does (refuse | drop)
+--      12.. pairs of delivery id, payload
 -- Answers {outcome, dedupe value of the first commit}.
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
@@ -21,8 +22,12 @@ for i = 7, #KEYS do
   end
 end
 
-local entries = (#ARGV - 10) / 2
+local entries = (#ARGV - 11) / 2
 if redis.call('XLEN', KEYS[1]) + entries > tonumber(ARGV[8]) then
+  if ARGV[11] == 'drop' then
+    audit('queue_full')
+    return {'queue_full', ''}
+  end
   return {'full', ''}
 end
 
@@ -39,7 +44,7 @@ end
 for i = 7, #KEYS do
   redis.call('SET', KEYS[i], ARGV[4], 'PX', ARGV[5])
 end
-for i = 11, #ARGV, 2 do
+for i = 12, #ARGV, 2 do
   local id = redis.call('XADD', KEYS[1], '*', 'i', ARGV[i], 'p', ARGV[i + 1])
   -- A lane that was empty is neither waiting nor in flight: only then may it become ready.
   if redis.call('RPUSH', KEYS[2], id) == 1 then

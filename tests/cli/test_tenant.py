@@ -46,6 +46,7 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         *("--burst", "5", "--max-queued", "50", "--concurrency", "2", "--no-dm", "--no-mention"),
         *("--channel-agent", "C1=sales", "--channel-agent", "C2=support", "--open-channel", "C3"),
         *("--allow-channel", "C1", "--allow-channel", "C2", "--allow-user", "U1"),
+        *("--when-full", "drop", "--max-attempts", "7", "--max-age", "2h"),
     )
     await cli.done("tenant", "add", "acme", "--endpoint", ENDPOINT, *options)
     spec = (await cli.done("tenant", "show", "acme", "--json")).json["tenant"]["spec"]
@@ -64,7 +65,9 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         "event_burst": 5,
         "max_queued": 50,
         "concurrency": 2,
+        "overflow": "drop",
     } == spec["limits"]
+    assert (7, 7200) == (spec["retry"]["max_attempts"], spec["retry"]["max_age_s"])
 
 
 async def test_set_changes_what_is_given_and_nothing_else(cli: CommandLine) -> None:

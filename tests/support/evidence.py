@@ -1,4 +1,4 @@
-"""What can be known of a gateway from outside: its audit records in both stores, and its metrics."""
+"""What can be known of a gateway from outside: its records in both stores, and its metrics."""
 
 from __future__ import annotations
 

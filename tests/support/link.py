@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -17,6 +17,7 @@ class Link:
         self._path = path
         self._target = unquote(urlsplit(redis_url).path)
         self._whole = True
+        self._mute = False
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -35,9 +36,13 @@ class Link:
         for writer in self._open:
             writer.transport.abort()
 
+    def mute(self) -> None:
+        """Lose every answer from now on; what is asked is still done."""
+        self._mute = True
+
     def mend(self) -> None:
         """Let new connections through."""
-        self._whole = True
+        self._whole, self._mute = True, False
 
     async def close(self) -> None:
         """Listen no more."""
@@ -53,17 +58,20 @@ class Link:
         self._open |= {writer, there_writer}
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(reader, there_writer))
-                group.create_task(_pass_on(there_reader, writer))
+                group.create_task(_pass_on(reader, there_writer, lambda: False))
+                group.create_task(_pass_on(there_reader, writer, lambda: self._mute))
         finally:
             self._open -= {writer, there_writer}
 
 
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _pass_on(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, lost: Callable[[], bool]
+) -> None:
     with contextlib.suppress(OSError):
         while data := await source.read(1 << 16):
-            target.write(data)
-            await target.drain()
+            if not lost():
+                target.write(data)
+                await target.drain()
     # The other direction ends with this one.
     target.transport.abort()
 

@@ -12,7 +12,7 @@ from gateway.core.ids import AgentId, ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement
 from gateway.core.tenants import Endpoint, Limits, TenantStatus
 from gateway.store.auditlog import AuditLog
-from gateway.store.connection import Client, connect
+from gateway.store.connection import Client, connect, run
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.deliveries import Commit, Committed, DeliveryStore, Settled, Taken
 from gateway.store.keys import Pepper, Shard
@@ -143,12 +143,16 @@ class Queues:
         """Take what may start now."""
         return (await self.store.take(lease, limit)).deliveries
 
-    async def settle(
-        self, lease: Lease, delivery: Delivery, settlement: Settlement = DONE
-    ) -> bool:
+    async def settle(self, lease: Lease, delivery: Delivery, settlement: Settlement = DONE) -> bool:
         """Settle one delivery."""
         [held] = (await self.store.settle(lease, [settled(delivery, settlement)])).held
         return held
+
+    async def due_now(self, shard: int = 0) -> None:
+        """Let everything that waits be due, as if its time had passed."""
+        schedule = Shard(shard).schedule(Direction.INBOUND)
+        for member in await run(self.client, "ZRANGE", schedule, 0, -1):
+            await run(self.client, "ZADD", schedule, 0, member)
 
     async def audit(self, shard: int = 0) -> list[AuditEntry]:
         """All records of a shard, oldest first."""

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
@@ -11,7 +11,13 @@ T = TypeVar("T")
 _POLL_S = 0.01
 
 
-async def eventually(condition: Callable[[], Awaitable[T] | T], *, timeout_s: float = 10) -> T:
+@overload
+async def eventually(
+    condition: Callable[[], Awaitable[T | None]], *, timeout_s: float = 10
+) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T | None], *, timeout_s: float = 10) -> T: ...
+async def eventually(condition: Callable[[], object], *, timeout_s: float = 10) -> object:
     """Return the first true answer of `condition`, asked again and again.
 
     Raises AssertionError, which names the condition and its last answer, after `timeout_s`.
@@ -26,6 +32,6 @@ async def eventually(condition: Callable[[], Awaitable[T] | T], *, timeout_s: fl
     return answer
 
 
-async def _ask(condition: Callable[[], Awaitable[T] | T]) -> T:
+async def _ask(condition: Callable[[], object]) -> object:
     answer = condition()
     return await answer if inspect.isawaitable(answer) else answer

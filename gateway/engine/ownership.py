@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import math
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Protocol
 
@@ -77,7 +77,7 @@ class Ownership:
         try:
             while True:
                 try:
-                    await self._round()
+                    await _to_its_end(self._round())
                     self._trouble = None
                 except StoreError as exc:
                     self._trouble = str(exc)
@@ -165,3 +165,17 @@ class Ownership:
         with contextlib.suppress(StoreError):
             await self._leases.leave(self._role)
         self._metrics.shards_owned.labels(self._role).set(0)
+
+
+async def _to_its_end(work: Coroutine[None, None, None]) -> None:
+    """Await `work`; a cancel takes effect only after it. Cut off between a lease and its record, it
+    would leave the lease to nobody until it runs out.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()
+        raise

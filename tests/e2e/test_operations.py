@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -202,6 +203,11 @@ async def test_what_cannot_end_in_time_is_handed_over(world: World) -> None:
     assert ["*acme*: you said: hello"] == await _answers(world, ACME_TEAM, 1)
 
 
+async def _is_ready(session: aiohttp.ClientSession, ops: str) -> bool:
+    async with session.get(f"{ops}/readyz") as ready:
+        return (200, {"ready": True, "not_ready": {}}) == (ready.status, await ready.json())
+
+
 async def test_an_idle_gateway_is_ready_and_shows_the_plans_metrics(world: World) -> None:
     """After one message: counted in, counted out, nothing left behind."""
     gateway = await world.start_gateway(LOADED)
@@ -209,8 +215,7 @@ async def test_an_idle_gateway_is_ready_and_shows_the_plans_metrics(world: World
     await _answers(world, ACME_TEAM, 1)
 
     async with aiohttp.ClientSession() as session:
-        async with session.get(f"{gateway.ops}/readyz") as ready:
-            assert (200, {"ready": True, "not_ready": {}}) == (ready.status, await ready.json())
+        await eventually(partial(_is_ready, session, gateway.ops))
         async with session.get(f"{gateway.ops}/metrics") as answer:
             lines = (await answer.text()).splitlines()
 

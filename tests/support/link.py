@@ -50,11 +50,14 @@ class Link:
         if self._server is not None:
             self._server.close()
 
+    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_unix_connection(self._target)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._whole:
             writer.transport.abort()
             return
-        there_reader, there_writer = await asyncio.open_unix_connection(self._target)
+        there_reader, there_writer = await self._reach()
         self._open |= {writer, there_writer}
         try:
             async with asyncio.TaskGroup() as group:

@@ -16,7 +16,8 @@ from gateway.core.errors import SendError
 from gateway.core.messages import OutboundMessage, SentMessage
 from gateway.core.tenants import Credential
 
-# A delivery is given up after a day, so its copy cannot be older; the rest is for clocks apart.
+# For clocks apart: ours says when the message was accepted, Slack's when it was posted.
+_CLOCKS_APART_S = 300
 _LOOKBACK_S = 25 * 3600
 _PAGE_SIZE = 200
 _MAX_PAGES = 5
@@ -76,12 +77,19 @@ def _lookup(message: OutboundMessage) -> tuple[str, dict[str, str]]:
     query = {
         "channel": message.conversation.channel,
         "include_all_metadata": "true",
-        "oldest": f"{utc_now().timestamp() - _LOOKBACK_S:.6f}",
+        "oldest": f"{_oldest_s(message):.6f}",
         "limit": str(_PAGE_SIZE),
     }
     if message.conversation.thread is None:
         return "conversations.history", query
     return "conversations.replies", query | {"ts": message.conversation.thread}
+
+
+def _oldest_s(message: OutboundMessage) -> float:
+    if message.created_at is None:
+        return utc_now().timestamp() - _LOOKBACK_S
+    # Not an age from now: a dead letter may be replayed after days.
+    return message.created_at.timestamp() - _CLOCKS_APART_S
 
 
 def _carries(candidate: Fields, marker: str) -> bool:

@@ -20,6 +20,8 @@ class OutboundMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     text: str
     part: int = 1
     parts: int = 1
+    created_at: datetime | None = None
+    """When it was accepted: the platform's copy cannot be older."""
 
     @property
     def marker(self) -> str:

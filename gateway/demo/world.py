@@ -108,8 +108,11 @@ class World:
     async def close(self) -> None:
         """End what this world started."""
         for gateway in self.gateways:
-            if gateway.returncode is None:
+            try:
                 await gateway.stop()
+            except TimeoutError:
+                # Left running, it would outlive its world.
+                await gateway.kill()
         for agent in self.agents.values():
             await agent.close()
 

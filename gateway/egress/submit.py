@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.clock import utc_now
 from gateway.core.conversations import ConversationRef, parse_conversation_id
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
 from gateway.core.errors import QueueFullError
@@ -164,8 +165,16 @@ async def _rendered(render: Renderer, markdown: str) -> list[str]:
 def _deliveries(
     message_id: MessageId, ref: ConversationRef, texts: list[str]
 ) -> tuple[NewDelivery, ...]:
+    now = utc_now()
     messages = (
-        OutboundMessage(id=message_id, conversation=ref, text=text, part=number, parts=len(texts))
+        OutboundMessage(
+            id=message_id,
+            conversation=ref,
+            text=text,
+            part=number,
+            parts=len(texts),
+            created_at=now,
+        )
         for number, text in enumerate(texts, start=1)
     )
     return tuple(

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import structlog
 
-from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.breaker import sign_of
 from gateway.core.clock import unix_ms
 from gateway.core.deliveries import Deferred, Delivery, Outcome, Permanent, Reason, Retryable
 from gateway.core.errors import LeaseLostError, StoreError
-from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement, settle
+from gateway.core.retry import Again, RetryPolicy, settle
 from gateway.core.tenants import Endpoint
+from gateway.engine.attempt_log import AttemptLog, record_of
 from gateway.engine.capacity import Capacity
 from gateway.store.deliveries import DeliveryStore, Settled
 from gateway.store.leases import Lease
@@ -59,6 +59,8 @@ class ShardWorker:
         self._attempts: set[asyncio.Task[None]] = set()
         self._done: list[Settled] = []
         self._settle_due = asyncio.Event()
+        self._log = AttemptLog(lease.direction, workshop.metrics)
+        self._inflight = workshop.metrics.inflight.labels(lease.direction)
         self._drained = False
         self._fault: StoreError | None = None
 
@@ -149,16 +151,17 @@ class ShardWorker:
                 reason=Reason.INTERRUPTED, detail="its attempts never ended"
             )
         else:
-            with self._shop.metrics.inflight.labels(delivery.direction).track_inprogress():
+            with self._inflight.track_inprogress():
                 outcome = await self._outcome(delivery, endpoint)
         age_s = max(unix_ms() - delivery.accepted_at_ms, 0) / 1000
         settlement = settle(outcome, policy, attempt=delivery.attempt, age_s=age_s)
-        self._count(delivery, outcome, settlement, time.perf_counter() - started, age_s)
+        took_s = time.perf_counter() - started
+        self._log.tell(delivery, outcome, settlement, took_s=took_s, age_s=age_s)
         self._done.append(
             Settled(
                 delivery=delivery,
                 settlement=settlement,
-                audit=_record(delivery, settlement),
+                audit=record_of(delivery, settlement),
                 sign=sign_of(outcome),
             )
         )
@@ -213,64 +216,3 @@ class ShardWorker:
             task.cancel()
         if running:
             await asyncio.wait(running)
-
-    def _count(
-        self,
-        delivery: Delivery,
-        outcome: Outcome,
-        settlement: Settlement,
-        took_s: float,
-        age_s: float,
-    ) -> None:
-        metrics, direction = self._shop.metrics, delivery.direction
-        reason = getattr(outcome, "reason", "")
-        kind = type(outcome).__name__.lower()
-        metrics.delivery_attempts.labels(direction, kind, reason).inc()
-        metrics.delivery_duration.labels(direction).observe(took_s)
-        match settlement:
-            case Done():
-                metrics.end_to_end.labels(direction).observe(age_s)
-            case Again(reason=why):
-                metrics.retries.labels(direction, why).inc()
-            case Dead(reason=why):
-                metrics.dead_letters.labels(direction, why).inc()
-        log.info(
-            "delivery.attempted",
-            tenant_id=delivery.tenant,
-            delivery_id=delivery.id,
-            direction=direction,
-            attempt=delivery.attempt,
-            outcome=kind,
-            reason=reason,
-            settlement=type(settlement).__name__.lower(),
-            took_s=round(took_s, 4),
-            age_s=round(age_s, 3),
-        )
-
-
-def _record(delivery: Delivery, settlement: Settlement) -> AuditRecord | None:
-    match settlement:
-        case Done(receipt=receipt):
-            return _audit(delivery, AuditAction.DELIVERY_DELIVERED, "delivered", "", receipt)
-        case Again(counts=False):
-            return None
-        case Again(reason=reason, detail=detail):
-            return _audit(delivery, AuditAction.DELIVERY_RETRIED, "retried", reason, detail)
-        case Dead(reason=reason, detail=detail):
-            return _audit(delivery, AuditAction.DELIVERY_DEAD, "dead", reason, detail)
-
-
-def _audit(
-    delivery: Delivery, action: AuditAction, outcome: str, reason: str, detail: str
-) -> AuditRecord:
-    return AuditRecord(
-        tenant=delivery.tenant,
-        action=action,
-        outcome=outcome,
-        reason=reason,
-        conversation=delivery.conversation,
-        delivery_id=delivery.id,
-        direction=delivery.direction,
-        attempt=delivery.attempt,
-        detail=detail,
-    )

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gateway.telemetry.logs import redact
+from gateway.telemetry.logs import render
 
 SECRETS = {
     "app token": "xapp-1-A0AAAA-123-0a1b2c",
@@ -22,7 +22,8 @@ SECRETS = {
 
 
 def _redacted(value: object) -> object:
-    return redact(None, "info", {"event": "x", "value": value})["value"]
+    written: object = json.loads(render(None, "info", {"event": "x", "value": value}))["value"]
+    return written
 
 
 @pytest.mark.parametrize("secret", SECRETS.values(), ids=SECRETS)

@@ -37,7 +37,7 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=[*shared, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stderr.buffer),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -46,25 +46,21 @@ def configure_logs(level: str) -> None:
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _render_text,
+                render,
             ],
         )
     )
     logging.basicConfig(level=max(number, logging.WARNING), handlers=[handler], force=True)
 
 
-def render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> bytes:
+def render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     """Make the line, with everything cut out that looks like a secret, however deep it lies."""
     try:
         line = orjson.dumps(event)
     except TypeError:
         # An exception, a path, half a surrogate pair: it is written as text.
         return _dump(_redacted(event))
-    return line if _HINT.search(line) is None else _dump(_redacted(event))
-
-
-def _render_text(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
-    return render(logger, method, event).decode()
+    return line.decode() if _HINT.search(line) is None else _dump(_redacted(event))
 
 
 def _redacted(value: Any) -> Any:
@@ -80,9 +76,9 @@ def _redacted(value: Any) -> Any:
             return _SECRET.sub("[secret]", str(value))
 
 
-def _dump(value: Any) -> bytes:
+def _dump(value: Any) -> str:
     try:
-        return orjson.dumps(value)
+        return orjson.dumps(value).decode()
     except TypeError:
         # Half a surrogate pair or a number of twenty digits: a log line must never be the fault.
-        return json.dumps(value).encode()
+        return json.dumps(value)

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.synced
 
-.PHONY: demo test check fmt setup wheel clean
+.PHONY: demo test check bench fmt setup wheel clean
 
 setup: $(STAMP)
 
@@ -28,6 +28,9 @@ check: $(STAMP)
 	$(RUN) ruff check .
 	$(RUN) mypy
 	$(RUN) lint-imports
+
+bench: $(STAMP)
+	$(RUN) python -m loadtests
 
 fmt: $(STAMP)
 	$(RUN) ruff format .

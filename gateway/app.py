@@ -35,7 +35,7 @@ from gateway.retention import Retention
 from gateway.settings import Role, Settings
 from gateway.stages import Stage, run_stages
 from gateway.store.auditlog import AuditLog
-from gateway.store.connection import run
+from gateway.store.connection import run_everywhere
 from gateway.store.deliveries import DeliveryStore
 from gateway.store.durability import check_server
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, LeaseStore
@@ -48,7 +48,8 @@ from gateway.web.ops import Ops
 from gateway.web.server import listening
 from plugin_bridge.bridge import Bridge
 from plugin_bridge.health import HealthProbe, open_health_probe
-from plugin_bridge.transport import Transport, open_transport
+from plugin_bridge.opening import open_transport
+from plugin_bridge.transport import Transport
 from plugin_bridge.wire import encode
 
 log = structlog.get_logger()
@@ -94,7 +95,9 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
         house = _House(settings, stores, metrics)
         adapters = await stack.enter_async_context(open_adapters(_options(settings), metrics))
         outgoing = Outgoing(
-            transport=await stack.enter_async_context(open_transport(per_host=settings.in_flight)),
+            transport=await stack.enter_async_context(
+                open_transport(settings.transport, per_host=settings.in_flight)
+            ),
             probe=await stack.enter_async_context(open_health_probe()),
         )
         api_port = await _listen_to_agents(settings, stack, house.agent_api(adapters))
@@ -127,7 +130,7 @@ async def _open_stores_patiently(
     while not stop.is_set():
         try:
             stores = await stack.enter_async_context(open_stores(settings))
-            weaknesses = await check_server(stores.redis)
+            weaknesses = await check_server(stores.redis, stores.confirmation)
         except StoreError as exc:
             trouble["stores"] = str(exc)
             log.warning("stores.unreachable", error=str(exc), next_try_s=wait_s)
@@ -163,7 +166,9 @@ class _House:
         self._settings = settings
         self._stores = stores
         self._metrics = metrics
-        self._deliveries = DeliveryStore(stores.redis, settings.shards)
+        self._deliveries = DeliveryStore(
+            stores.redis, settings.shards, confirmation=stores.confirmation
+        )
         # New at every start: a restarted process must not own what its past self held.
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._leases = LeaseStore(stores.redis, owner=owner, ttl_s=settings.lease_s)
@@ -271,7 +276,7 @@ class _House:
                 ours.wake(shard)
 
     async def _ping_redis(self) -> None:
-        await run(self._stores.redis, "PING")
+        await run_everywhere(self._stores.redis, "PING")
 
     async def _ping_postgres(self) -> None:
         await fetch_one(self._stores.pool, "SELECT 1")

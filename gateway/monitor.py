@@ -53,6 +53,12 @@ class EndpointMonitor:
 
     async def run(self) -> None:
         """Look after the endpoints until `stop`. Raises StoreError."""
+        try:
+            await self._look_after()
+        finally:
+            self._withdraw()
+
+    async def _look_after(self) -> None:
         # Spread, so that a restart does not ask every container at the same moment.
         next_check_s = time.monotonic() + random.uniform(0, CHECK_EVERY_S / 10)  # noqa: S311 - pace
         while not self._stopping.is_set():
@@ -61,6 +67,14 @@ class EndpointMonitor:
                 await self._check_all()
                 next_check_s = time.monotonic() + CHECK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
             await self._rest()
+
+    def _withdraw(self) -> None:
+        # The next owner of the shard says how its endpoints do: two that say it count them twice.
+        shard = str(self._shard.number)
+        for state in BreakerState:
+            self._metrics.breaker_state.labels(state, shard).set(0)
+        for health in ("ill", "well"):
+            self._metrics.endpoints.labels(health, shard).set(0)
 
     async def _probe_broken(self) -> None:
         broken = await self._breakers.not_closed(self._shard)

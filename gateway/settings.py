@@ -20,7 +20,7 @@ DEMO_PEPPER = "channel-gateway-demo-pepper-not-secret"
 DEMO_SEALING_KEY = "ZGVtby1vbmx5LW5vdC1hLXNlY3JldC1rZXktMDAwMDA="
 MIN_PEPPER_CHARS = 32
 _PREFIX = "GATEWAY_"
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://", "redis+cluster://", "rediss+cluster://")
 _DATABASE_SCHEMES = ("postgresql://", "postgres://")
 
 
@@ -52,10 +52,19 @@ class Settings(BaseSettings):
     """Fernet keys, newest first, separated by commas."""
 
     shards: int = Field(default=16, ge=1, le=1024)
+    commit_replicas: int = Field(default=0, ge=0, le=10)
+    """How many replicas of Redis must have a message before it is acknowledged. With 0 a failover
+    can lose what was acknowledged just before it.
+    """
+    commit_wait_s: float = Field(default=1.0, gt=0, le=4)
+    """How long they may take; then it is not acknowledged, and the platform sends it again."""
+
     lease_s: float = Field(default=10.0, ge=1, le=300)
     stop_deadline_s: float = Field(default=20.0, ge=0, le=600)
     in_flight: int = Field(default=512, ge=1, le=10_000)
     """How many deliveries one process attempts at the same moment, per direction."""
+    transport: Literal["lean", "aiohttp"] = "lean"
+    """The HTTP client towards the containers; only aiohttp goes through proxies."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)

@@ -20,7 +20,7 @@ from gateway.sealing import Seal
 from gateway.settings import Settings
 from gateway.store import connection as store_connection
 from gateway.store.breakers import BreakerStore
-from gateway.store.connection import Client
+from gateway.store.connection import Client, Confirmation
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
@@ -31,6 +31,7 @@ class Stores:
     """What the two stores are used through."""
 
     redis: Client
+    confirmation: Confirmation
     pool: Pool
     pepper: Pepper
     seal: Seal
@@ -85,15 +86,22 @@ def _pepper(settings: Settings) -> Pepper:
 
 
 def _lookup(settings: Settings, redis: Client) -> TenantLookup:
-    return TenantLookup(redis, _pepper(settings), settings.shards)
+    confirmation = _confirmation(settings)
+    return TenantLookup(redis, _pepper(settings), settings.shards, confirmation=confirmation)
+
+
+def _confirmation(settings: Settings) -> Confirmation:
+    return Confirmation(replicas=settings.commit_replicas, wait_s=settings.commit_wait_s)
 
 
 def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLookup) -> Stores:
     pepper = _pepper(settings)
     seal = Seal([key.get_secret_value() for key in settings.sealing_keys])
     registry = Registry(pool)
+    confirmation = _confirmation(settings)
     return Stores(
         redis=redis,
+        confirmation=confirmation,
         pool=pool,
         pepper=pepper,
         seal=seal,
@@ -101,7 +109,7 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
         registry=registry,
         archive=AuditArchive(pool),
         provisioning=Provisioning(registry, lookup, pepper, seal),
-        dead_letters=DeadLetterStore(redis, settings.shards),
+        dead_letters=DeadLetterStore(redis, settings.shards, confirmation=confirmation),
         breakers=BreakerStore(redis, settings.shards),
     )
 

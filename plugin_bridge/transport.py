@@ -1,24 +1,23 @@
-"""The HTTP client towards the containers: one method behind one seam.
+"""The seam towards the containers: what a transport does, how it fails, and what bounds it.
 
-One session and one connector for all tenants (a session per tenant costs 10 KB each), with a limit
-per host, so that a container that hangs cannot take the connections of the others.
+Knows no HTTP client; those stand behind it: plugin_bridge/aiohttp_transport.py, plugin_bridge/lean.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Protocol
-
-import aiohttp
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, stop_after_delay
-from tenacity.wait import wait_random_exponential
 
 from plugin_bridge.classify import Answer
 
 MAX_ANSWER_BYTES = 1 << 20
+CONNECT_TIMEOUT_S = 5.0
+KEEPALIVE_S = 60.0
+
+AddressInfo = tuple[int, int, int, str, tuple[object, ...]]
+"""Family, type, protocol, canonical name and address, as `socket.getaddrinfo` gives them."""
 
 
 class NotConnectedError(Exception):
@@ -34,102 +33,34 @@ class NoAnswerError(Exception):
 
 
 class Transport(Protocol):
-    """Post bytes to a container."""
+    """Post bytes to a container. Never follows redirects, keeps no cookies."""
 
     async def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float
     ) -> Answer:
-        """Post once and read the answer.
+        """Post and read the answer, in `timeout_s` per try; tries again only what did not arrive.
 
-        Raises NotConnectedError, ConnectionLostError, NoAnswerError.
+        An answer above MAX_ANSWER_BYTES keeps its status and loses its body.
+        Raises NotConnectedError, ConnectionLostError, NoAnswerError; ValueError for a header that
+        holds a line break.
         """
 
 
-class AiohttpTransport:
-    """Transport on aiohttp. Never follows redirects, keeps no cookies."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self._session = session
-
-    async def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, timeout_s: float
-    ) -> Answer:
-        """Post, trying again at once only what certainly did not arrive."""
-        # Layer one of three: connection faults inside the lease, at most 3 tries and 2 s.
-        async for attempt in AsyncRetrying(
-            retry=retry_if_exception_type(NotConnectedError),
-            stop=stop_after_attempt(3) | stop_after_delay(2),
-            wait=wait_random_exponential(multiplier=0.05, max=0.5),
-            reraise=True,
-        ):
-            with attempt:
-                return await self._post_once(url, body, headers, timeout_s)
-        raise AssertionError("tenacity ends by returning or raising")
-
-    async def _post_once(
-        self, url: str, body: bytes, headers: Mapping[str, str], timeout_s: float
-    ) -> Answer:
-        try:
-            async with self._session.post(
-                url,
-                data=body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout_s, sock_connect=min(timeout_s, 5)),
-            ) as response:
-                return Answer(
-                    status=response.status,
-                    body=await _read_bounded(response),
-                    retry_after=response.headers.get("Retry-After"),
-                )
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as exc:
-            raise NotConnectedError(type(exc).__name__) from exc
-        except TimeoutError as exc:
-            raise NoAnswerError(f"no answer in {timeout_s} s") from exc
-        except (aiohttp.ClientError, OSError) as exc:
-            raise ConnectionLostError(type(exc).__name__) from exc
-
-
-def open_socket(address: aiohttp.AddrInfoType) -> socket.socket:
-    """Make the socket for one address that a URL led to. Raises OSError for a link-local one.
-
-    The metadata services of clouds live there and hand out the machine's own credentials. Checked
-    at the last moment: a name may point elsewhere than it did at registration, and a literal
-    address in a URL is asked of no resolver.
-    """
+def open_socket(address: AddressInfo) -> socket.socket:
+    """Make the socket for one address that a URL led to. Raises OSError for a link-local one."""
     family, kind, protocol, _, target = address
-    if _is_link_local(str(target[0])):
-        raise OSError(f"{target[0]} is a link-local address")
+    refuse_link_local(str(target[0]))
     return socket.socket(family=family, type=kind, proto=protocol)
 
 
-def _is_link_local(host: str) -> bool:
-    address = ipaddress.ip_address(host)
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_link_local
+def refuse_link_local(address: str) -> None:
+    """Raise OSError for a link-local address, ValueError for what is no address.
 
-
-@asynccontextmanager
-async def open_transport(*, per_host: int) -> AsyncIterator[AiohttpTransport]:
-    """Open the keep-alive pools."""
-    connector = aiohttp.TCPConnector(
-        limit=0, limit_per_host=per_host, socket_factory=open_socket, keepalive_timeout=60
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        skip_auto_headers=("User-Agent", "Accept-Encoding"),
-    ) as session:
-        yield AiohttpTransport(session)
-
-
-async def _read_bounded(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > MAX_ANSWER_BYTES:
-            # An endless answer would hold the connection; its status is all that is needed.
-            response.close()
-            return b""
-    return bytes(body)
+    The metadata services of clouds live there and hand out the machine's own credentials. Asked
+    at the last moment: a name may point elsewhere than it did at registration, and a literal
+    address in a URL is asked of no resolver.
+    """
+    parsed = ipaddress.ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
+    if (mapped or parsed).is_link_local:
+        raise OSError(f"{address} is a link-local address")

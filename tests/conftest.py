@@ -1,3 +1,3 @@
 """Makes the shared fixtures known to every test."""
 
-pytest_plugins = ["tests.support.servers", "tests.support.worlds"]
+pytest_plugins = ["tests.support.servers", "tests.support.cluster", "tests.support.worlds"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import re
 import signal
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
@@ -29,6 +30,7 @@ DeliveryArgument = Annotated[
     str, typer.Argument(metavar="DELIVERY", help="Delivery id, as `dlq list` shows it.")
 ]
 _MAX_HISTORY = 200
+_CURSOR: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
 @app.command("list")
@@ -40,6 +42,8 @@ def list_(
 ) -> None:
     """List a tenant's dead letters, oldest first."""
     wanted = tenant_id(tenant)
+    if after is not None and not _CURSOR.fullmatch(after):
+        raise typer.BadParameter("a cursor is the `next` of an earlier page")
     letters = with_stores(lambda stores: stores.dead_letters.page(wanted, after=after, limit=limit))
     following = letters[-1].cursor if len(letters) == limit else None
     if as_json:
@@ -96,6 +100,10 @@ def replay(  # noqa: PLR0913 - one parameter an option, as typer reads them
     """Send dead letters again, under the same delivery ids, oldest first. Ctrl-C stops it."""
     if (delivery is None) == (not everything):
         raise typer.BadParameter("name one DELIVERY, or give --all")
+    filters = (direction, reason, fault, conversation, since, until)
+    if delivery is not None and (dry_run or any(each is not None for each in filters)):
+        # Ignored, a dry run would be a replay.
+        raise typer.BadParameter("--dry-run and filters go with --all")
     wanted = tenant_id(tenant)
     chosen = LetterFilter(
         direction=direction,

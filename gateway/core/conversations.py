@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -35,10 +36,14 @@ class ConversationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
         Teams channel ids hold ':' and '@', so a plain join could be split in two ways, and two
         conversations could share one id.
         """
-        parts = [self.platform.value, self.workspace, self.channel]
-        if self.thread is not None:
-            parts.append(self.thread)
-        return ConversationId(":".join(quote(part, safe="") for part in parts))
+        return _joined(self.platform, self.workspace, self.channel, self.thread)
+
+
+@lru_cache(maxsize=16_384)
+def _joined(platform: str, workspace: str, channel: str, thread: str | None) -> ConversationId:
+    # Remembered: an event's id is asked for half a dozen times on its way.
+    parts = [platform, workspace, channel, *(() if thread is None else (thread,))]
+    return ConversationId(":".join(quote(part, safe="") for part in parts))
 
 
 def parse_conversation_id(text: str) -> ConversationRef:

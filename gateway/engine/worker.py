@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
 
-from gateway.core.breaker import sign_of
+from gateway.core.breaker import Sign, sign_of
 from gateway.core.clock import unix_ms
 from gateway.core.deliveries import Deferred, Delivery, Outcome, Permanent, Reason, Retryable
 from gateway.core.errors import LeaseLostError, StoreError
@@ -34,6 +34,9 @@ POLL_S = 1.0
 """Longest sleep without a wake-up: what a lost wake message costs."""
 
 GATEWAY_FAULT_WAIT_S = 1.0
+
+SURE_S = 0.5
+"""For how long what was taken is begun without a doubt. Well below the shortest lease."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,12 @@ class ShardWorker:
         capacity = self._shop.capacity
         while reserved := await capacity.reserve(PORTION, lambda: not self.stopping):
             self._wake.clear()
-            started = 0
+            started, asked_s = 0, time.monotonic()
             try:
                 taken = await self._shop.store.take(self._lease, reserved)
                 for delivery in taken.deliveries:
-                    self._start(group, delivery, taken.endpoints.get(delivery.tenant))
+                    endpoint = taken.endpoints.get(delivery.tenant)
+                    self._start(group, self._begin(delivery, endpoint, asked_s))
                     started += 1
             except StoreError as exc:
                 self._fail(exc)
@@ -122,10 +126,8 @@ class ShardWorker:
             if started < reserved:
                 await self._rest(taken.due_in_s)
 
-    def _start(
-        self, group: asyncio.TaskGroup, delivery: Delivery, endpoint: Endpoint | None
-    ) -> None:
-        task = group.create_task(self._handle(delivery, endpoint))
+    def _start(self, group: asyncio.TaskGroup, attempt: Coroutine[None, None, None]) -> None:
+        task = group.create_task(attempt)
         self._attempts.add(task)
         task.add_done_callback(self._ended)
 
@@ -141,6 +143,16 @@ class ShardWorker:
                 await self._wake.wait()
         except TimeoutError:
             return
+
+    async def _begin(self, delivery: Delivery, endpoint: Endpoint | None, asked_s: float) -> None:
+        if time.monotonic() - asked_s > SURE_S:
+            # This process may have been paused since, and its successor have sent this already.
+            try:
+                await self._shop.store.settle(self._lease, [])
+            except StoreError as exc:
+                self._fail(exc)
+                return
+        await self._handle(delivery, endpoint)
 
     async def _handle(self, delivery: Delivery, endpoint: Endpoint | None) -> None:
         started = time.perf_counter()
@@ -203,9 +215,11 @@ class ShardWorker:
             del self._done[: len(batch)]
             if not all(answer.held):
                 log.warning("settle.not_held", count=answer.held.count(False))
+            gone = {each.delivery.tenant for each in batch if each.sign is Sign.GONE}
             for tenant in answer.broken:
-                self._shop.metrics.breaker_changes.labels("opened").inc()
-                log.warning("breaker.opened", tenant_id=tenant)
+                change = "disabled" if tenant in gone else "opened"
+                self._shop.metrics.breaker_changes.labels(change).inc()
+                log.warning("breaker.opened", tenant_id=tenant, change=change)
             self._wake.set()
 
     async def _drain(self) -> None:

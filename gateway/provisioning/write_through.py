@@ -9,7 +9,6 @@ import msgspec
 
 from gateway.archive.records import Belongings
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.store.keys import AGENT_KEY_PREFIX
 from gateway.store.tenants import TenantLookup
 
 _BATCH = 500
@@ -67,7 +66,7 @@ class WriteThrough:
             self._lookup.workspace_key(bound.platform, bound.workspace)
             for bound in belongings.bindings
         }
-        return names | {f"{AGENT_KEY_PREFIX}{key.digest}" for key in belongings.agent_keys}
+        return names | {self._lookup.agent_key_name(key.digest) for key in belongings.agent_keys}
 
     async def prune(self, known: set[str], tenants: set[TenantId]) -> int:
         """Remove every look-up key that is not `known`, and the endpoints of all but `tenants`;

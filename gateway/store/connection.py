@@ -1,4 +1,9 @@
-"""The connection to Redis, and the one table that turns its exceptions into ours."""
+"""The connection to Redis, one server or a cluster, and the one table that turns its exceptions
+into ours.
+
+The rest of the store knows Redis by `run`, `run_all`, `run_confirmed`, `run_everywhere` and
+`Script` alone. Never hides a fault: what was not answered raises StoreError and is not repeated.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +11,81 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias, cast
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import (
+    NoScriptError,
+    ReadOnlyError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
 
 from gateway.core.errors import ConfigError, StoreError
+from gateway.store.cluster import CLUSTER_SCHEMES, Argument, Cluster, Remap, open_cluster
+from gateway.store.multiplex import Multiplexer
 
-Client = Redis
-Value = bytes | str | int | float
+
+class Server(Redis):
+    """One server, with the ordered path that all callers share."""
+
+    multiplexer: Multiplexer
+
+
+Client: TypeAlias = Server | Cluster
+Value: TypeAlias = Argument
 
 _SCRIPTS: Final = Path(__file__).parent / "scripts"
 
 
-@asynccontextmanager
-async def connect(url: str, *, timeout_s: float = 5.0, pool: int = 64) -> AsyncIterator[Client]:
-    """Open a pool of connections to `url` (redis://, rediss:// or unix://). Connects lazily.
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """How many replicas must have a change before it counts, and how long they may take.
 
+    Redis replicates after it has answered, so a replica that is promoted may lack what its primary
+    had acknowledged. With `replicas` > 0 that cannot happen to what is confirmed, as long as one of
+    those that have it is promoted: https://redis.io/docs/latest/commands/wait/
+    """
+
+    replicas: int = 0
+    wait_s: float = 1.0
+
+
+UNCONFIRMED: Final = Confirmation()
+
+
+@asynccontextmanager
+async def connect(
+    url: str, *, timeout_s: float = 5.0, pool: int = 64, remap: Remap | None = None
+) -> AsyncIterator[Client]:
+    """Open a pool of connections to `url`. Connects lazily. Raises ConfigError.
+
+    `url` is redis://, rediss:// or unix:// for one server, and redis+cluster:// or
+    rediss+cluster:// for a cluster (see cluster.py). `pool` bounds the connections to each server.
     A caller that finds all of them in use waits its turn, up to `timeout_s`: refusing it would
-    read a burst as a fault of the store.
+    read a burst as a fault of the store. `remap` turns the addresses that nodes of a cluster have
+    for each other into those at which we reach them.
 
     Nothing is retried inside the client: a `take` whose answer was lost must be recovered by
     its caller, and a commit that is repeated blindly would hide a store that is going down.
     """
+    client = _opened(url, timeout_s=timeout_s, pool=pool, remap=remap)
     try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def _opened(url: str, *, timeout_s: float, pool: int, remap: Remap | None) -> Client:
+    try:
+        if url.startswith(CLUSTER_SCHEMES):
+            return open_cluster(url, timeout_s=timeout_s, pool=pool, remap=remap)
         connections = BlockingConnectionPool.from_url(
             url,
             max_connections=pool,
@@ -42,13 +95,17 @@ async def connect(url: str, *, timeout_s: float = 5.0, pool: int = 64) -> AsyncI
             retry=Retry(NoBackoff(), 0),
             health_check_interval=15,
         )
-    except ValueError as exc:
-        raise ConfigError(f"REDIS_URL cannot be read: {exc}") from exc
-    client = Redis.from_pool(connections)
-    try:
-        yield client
-    finally:
-        await client.aclose()
+    except (ValueError, TypeError, RedisClusterException):
+        # Without the cause, which may quote a part of the password: an unescaped `/` or `#` in it
+        # makes the rest of it look like a port.
+        raise ConfigError(
+            "REDIS_URL cannot be read: it should look like redis://user:password@host:6379/0, or, "
+            "for a cluster, redis+cluster://user:password@host:6379,other:6379 without a number at "
+            "the end; special characters of the password are percent-encoded"
+        ) from None
+    server = cast("Server", Server.from_pool(connections))
+    server.multiplexer = Multiplexer(server)
+    return server
 
 
 @contextmanager
@@ -59,45 +116,140 @@ def store_errors() -> Iterator[None]:
     """
     task = asyncio.current_task()
     cancels = task.cancelling() if task else 0
+    fault: BaseException | None = None
     try:
         yield
-    except (RedisError, OSError, TimeoutError) as exc:
-        raise StoreError(f"Redis: {type(exc).__name__}: {exc}") from exc
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as exc:
+        fault = exc
     if task and task.cancelling() > cancels:
         # The client awaits its writes by asyncio.wait_for, which before Python 3.12 loses a cancel
-        # that comes as the write ends (https://github.com/python/cpython/issues/86296): without
-        # this a worker would go on after it was told to stop, for ever.
-        raise asyncio.CancelledError
+        # that comes as the write ends (https://github.com/python/cpython/issues/86296), and what is
+        # lost with it may end in a fault: without this a worker that goes on after faults would go
+        # on after it was told to stop, for ever.
+        raise asyncio.CancelledError from fault
+    if fault is not None:
+        raise StoreError(f"Redis: {type(fault).__name__}: {fault}") from fault
 
 
 async def run(client: Client, *command: Value) -> Any:
-    """Run one command. Raises StoreError."""
+    """Run one command, whose first argument is its key. Raises StoreError."""
     with store_errors():
-        return await client.execute_command(*command)  # type: ignore[no-untyped-call]
+        return await _one(client, command, key=str(command[1]))
 
 
-async def run_all(client: Client, *commands: Sequence[Value], atomic: bool = False) -> list[Any]:
-    """Run commands in one round trip, as one transaction when `atomic`. Raises StoreError."""
+async def run_all(client: Client, *commands: Sequence[Value]) -> list[Any]:
+    """Run commands in one round trip, each for itself, on keys of any slots. Raises StoreError."""
     with store_errors():
-        async with client.pipeline(transaction=atomic) as pipe:
+        if isinstance(client, Cluster):
+            return await client.send_all(commands)
+        async with client.pipeline(transaction=False) as pipe:
             for command in commands:
                 pipe.execute_command(*command)
             return await pipe.execute()
 
 
-class Script:
-    """One Lua file, run by its digest and sent whole only when the server does not know it."""
+async def run_confirmed(client: Client, confirmation: Confirmation, *command: Value) -> Any:
+    """Run one command that changes a key, and wait for the replicas. Raises StoreError."""
+    with store_errors():
+        return await _confirmed(client, confirmation, command, key=str(command[1]))
 
-    def __init__(self, client: Client, name: str) -> None:
+
+async def run_everywhere(client: Client, *command: Value) -> list[Any]:
+    """Run a command without a key on every primary; one answer each. Raises StoreError."""
+    with store_errors():
+        if isinstance(client, Cluster):
+            return await client.ask_primaries(command)
+        return [await client.execute_command(*command)]  # type: ignore[no-untyped-call]
+
+
+@asynccontextmanager
+async def listening_to(client: Client, channel: str) -> AsyncIterator[PubSub]:
+    """Subscribe to a channel. On a cluster any node will do: each passes on what all hear."""
+    with store_errors():
+        pubsub: PubSub
+        if isinstance(client, Cluster):
+            node = await client.some_primary()
+            pubsub = client.pubsub(node, ignore_subscribe_messages=True)
+        else:
+            pubsub = client.pubsub(ignore_subscribe_messages=True)
+    async with pubsub:
+        with store_errors():
+            await pubsub.subscribe(channel)
+        yield pubsub
+
+
+class Script:
+    """One Lua file, run by its digest and sent whole only when the server does not know it.
+
+    The first key decides where it runs, so all of them are of one slot.
+    """
+
+    def __init__(self, client: Client, name: str, confirmation: Confirmation = UNCONFIRMED) -> None:
         self._client = client
+        self._confirmation = confirmation
         self._text = (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
         # Redis names scripts by SHA-1; nothing here depends on its strength.
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 
     async def __call__(self, keys: Sequence[str], args: Sequence[Value]) -> Any:
-        """Run the script. Raises StoreError."""
+        """Run the script, and wait for its confirmation. Raises StoreError."""
+        rest = (len(keys), *keys, *args)
         with store_errors():
             try:
-                return await self._client.evalsha(self._sha, len(keys), *keys, *args)
+                return await self._run(keys[0], "EVALSHA", self._sha, *rest)
             except NoScriptError:
-                return await self._client.eval(self._text, len(keys), *keys, *args)
+                return await self._run(keys[0], "EVAL", self._text, *rest)
+
+    async def _run(self, key: str, *command: Value) -> Any:
+        return await _confirmed(self._client, self._confirmation, command, key=key)
+
+
+async def _one(client: Client, command: Sequence[Value], *, key: str) -> Any:
+    if isinstance(client, Cluster):
+        [answer] = await client.send([command], key=key)
+        return answer
+    try:
+        return await client.multiplexer.send(tuple(command))
+    except ResponseError as exc:
+        await _leave_if_demoted(client, exc)
+        raise
+
+
+async def _confirmed(
+    client: Client, confirmation: Confirmation, command: Sequence[Value], *, key: str
+) -> Any:
+    if confirmation.replicas == 0:
+        return await _one(client, command, key=key)
+    # On the connection of the change and after it: WAIT knows no other changes than those.
+    wait = ("WAIT", confirmation.replicas, round(confirmation.wait_s * 1000))
+    answer, reached = await _both(client, command, wait, key=key)
+    if reached < confirmation.replicas:
+        raise StoreError(
+            f"only {reached} of {confirmation.replicas} replicas had the change in "
+            f"{confirmation.wait_s:g} s: a failover could lose it"
+        )
+    return answer
+
+
+async def _both(
+    client: Client, command: Sequence[Value], wait: Sequence[Value], *, key: str
+) -> list[Any]:
+    if isinstance(client, Cluster):
+        return await client.send([command, wait], key=key)
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.execute_command(*command)
+        pipe.execute_command(*wait)
+        answers = await pipe.execute(raise_on_error=False)
+    for answer in answers:
+        if isinstance(answer, Exception):
+            await _leave_if_demoted(client, answer)
+            raise answer
+    return answers
+
+
+async def _leave_if_demoted(client: Redis, answer: Exception) -> None:
+    # Where a name or a proxy leads to the new primary, only a new connection does: the old ones
+    # would be refused for as long as the demoted server lives. Before Redis 7 the code stands
+    # within the message when a script was refused.
+    if isinstance(answer, ReadOnlyError) or "-READONLY " in str(answer):
+        await client.connection_pool.disconnect(inuse_connections=False)

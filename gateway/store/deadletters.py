@@ -10,7 +10,7 @@ from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import DeadLetter, Direction, Reason
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
-from gateway.store.connection import Client, Script, Value, run
+from gateway.store.connection import UNCONFIRMED, Client, Confirmation, Script, Value, run
 from gateway.store.deliveries import wake_message
 from gateway.store.keys import WAKE_CHANNEL, shard_of
 
@@ -18,10 +18,13 @@ from gateway.store.keys import WAKE_CHANNEL, shard_of
 class DeadLetterStore:
     """Lists, replays and discards. Every action leaves its audit record in the same write."""
 
-    def __init__(self, client: Client, shards: int) -> None:
+    def __init__(
+        self, client: Client, shards: int, *, confirmation: Confirmation = UNCONFIRMED
+    ) -> None:
+        """`confirmation` is what a replay waits for before it is told of."""
         self._client = client
         self._shards = shards
-        self._replay = Script(client, "replay")
+        self._replay = Script(client, "replay", confirmation)
         self._discard = Script(client, "discard")
 
     async def page(
@@ -63,6 +66,7 @@ class DeadLetterStore:
             f"{queue}:ready",
             shard.ring(letter.direction),
             shard.audit,
+            f"{queue}:attempts",
         ]
         record = _record(letter, AuditAction.DEAD_LETTER_REPLAYED, actor)
         wake = wake_message(shard, letter.direction)

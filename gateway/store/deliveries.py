@@ -20,7 +20,14 @@ from gateway.core.errors import LeaseLostError, StoreError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, Settlement
 from gateway.core.tenants import Endpoint, Limits, Overflow
-from gateway.store.connection import Client, Script, Value, run
+from gateway.store.connection import (
+    UNCONFIRMED,
+    Client,
+    Confirmation,
+    Script,
+    Value,
+    run_confirmed,
+)
 from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
 from gateway.store.leases import Lease
 
@@ -84,18 +91,30 @@ class DeliveryStore:
     """Commits decisions and hands out work. Knows no platform and no transport."""
 
     def __init__(
-        self, client: Client, shards: int, *, breaker: BreakerPolicy | None = None
+        self,
+        client: Client,
+        shards: int,
+        *,
+        breaker: BreakerPolicy | None = None,
+        confirmation: Confirmation = UNCONFIRMED,
     ) -> None:
+        """`confirmation` is what a commit waits for before it is told of."""
         self._client = client
         self._shards = shards
         self._breaker = breaker or BreakerPolicy()
-        self._commit = Script(client, "commit")
+        self._confirmation = confirmation
+        self._commit = Script(client, "commit", confirmation)
         self._take = Script(client, "take")
         self._settle = Script(client, "settle")
         self._recover = Script(client, "recover")
 
     async def commit(self, commit: Commit) -> Committed:
-        """Store a decision with its deliveries and its audit record. Raises StoreError."""
+        """Store a decision with its deliveries and its audit record.
+
+        Raises StoreError when it is not stored, when nobody knows whether it is, and when it is
+        stored but not confirmed. To be sent again in each case: a duplicate is confirmed as well,
+        and its confirmation is that of the first, for a replica has what came before what it has.
+        """
         shard = shard_of(commit.tenant, self._shards)
         own = shard.tenant(commit.tenant)
         queue = shard.queue(commit.tenant, commit.direction)
@@ -114,7 +133,8 @@ class DeliveryStore:
     async def record(self, record: AuditRecord) -> None:
         """Store a decision that leads nowhere. Raises StoreError."""
         shard = shard_of(record.tenant, self._shards)
-        await run(self._client, "XADD", shard.audit, "*", "r", msgspec.json.encode(record), "o", "")
+        entry = (shard.audit, "*", "r", msgspec.json.encode(record), "o", "")
+        await run_confirmed(self._client, self._confirmation, "XADD", *entry)
 
     async def take(self, lease: Lease, limit: int) -> Taken:
         """Take up to `limit` deliveries that may start now.

@@ -6,26 +6,34 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.core.errors import ConfigError
-from gateway.store.connection import Client, run
+from gateway.store.connection import UNCONFIRMED, Client, Confirmation, run_everywhere
 
 OLDEST: Final = (6, 2)
 
 
-async def check_server(client: Client) -> list[str]:
+async def check_server(client: Client, confirmation: Confirmation = UNCONFIRMED) -> list[str]:
     """Return what an operator should know, loudest first; empty when all is well.
 
-    Raises ConfigError when the server is too old, StoreError when it does not answer.
+    Asks every primary of a cluster. Raises ConfigError when one of them is too old, StoreError when
+    one does not answer.
     """
-    info = await run(client, "INFO")
+    found: list[str] = []
+    for info in await run_everywhere(client, "INFO"):
+        _check_version(info)
+        # Each once: what one node lacks, mostly all of them lack.
+        found += [each for each in _weaknesses(info, confirmation) if each not in found]
+    return found
+
+
+def _check_version(info: Mapping[str, Any]) -> None:
     version = str(info.get("redis_version", "0.0"))
     # Valkey reports a Redis version that it is compatible with.
     if tuple(int(part) for part in version.split(".")[:2]) < OLDEST:
         needed = ".".join(map(str, OLDEST))
         raise ConfigError(f"REDIS_URL: this server is Redis {version}; {needed} or newer is needed")
-    return _weaknesses(info)
 
 
-def _weaknesses(info: Mapping[str, Any]) -> list[str]:
+def _weaknesses(info: Mapping[str, Any], confirmation: Confirmation) -> list[str]:
     found = []
     policy = str(info.get("maxmemory_policy", "noeviction"))
     if policy != "noeviction":
@@ -38,4 +46,10 @@ def _weaknesses(info: Mapping[str, Any]) -> list[str]:
         )
     if str(info.get("role", "master")) != "master":
         found.append("this server is a replica: nothing can be stored until it is promoted")
+    replicas = int(info.get("connected_slaves", 0))
+    if replicas < confirmation.replicas:
+        found.append(
+            f"GATEWAY_COMMIT_REPLICAS is {confirmation.replicas}, but this server has {replicas}: "
+            "nothing can be acknowledged until it has enough"
+        )
     return found

@@ -1,23 +1,44 @@
 """Every key of the store, in one place.
 
 Keys of a tenant carry the hash tag of its shard (`{s7}:`), so one Lua script can touch all of them
-on Redis Cluster too. Look-up keys have no shard: nobody knows the tenant before reading them.
+on Redis Cluster too. Look-up keys have no shard: nobody knows the tenant before reading them. Their
+hash tag is the first digit of their digest, which makes sixteen buckets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import string
 import zlib
 from dataclasses import dataclass
 
 from gateway.core.deliveries import Direction
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 
-META = "gateway:meta"
+MARK_PREFIX = "gateway:mark:"
 WORKSPACE_PREFIX = "ws:"
 AGENT_KEY_PREFIX = "ak:"
 WAKE_CHANNEL = "gateway:wake"
+
+
+def look_up_key(prefix: str, digest: str) -> str:
+    """Name a look-up key by its prefix and its digest in hexadecimal digits."""
+    return f"{prefix}{{{digest[0]}}}{digest[1:]}"
+
+
+def mark_beside(key: str) -> str:
+    """Hash that says that the bucket of this look-up key is complete.
+
+    In the slot of the key: a node of a cluster that came back empty has lost the mark with it,
+    whereas a mark on another node would vouch for keys that are gone.
+    """
+    return f"{MARK_PREFIX}{key[key.index('{') : key.index('}') + 1]}"
+
+
+def bucket_marks() -> list[str]:
+    """The marks of all buckets."""
+    return [f"{MARK_PREFIX}{{{digit}}}" for digit in string.hexdigits[:16]]
 
 
 def replicas(role: str) -> str:
@@ -37,11 +58,12 @@ class Pepper:
     def workspace(self, platform: Platform, workspace: WorkspaceId) -> str:
         """Key of the binding of one workspace."""
         # 0x1f cannot stand in a platform name, so no two pairs share one text.
-        return WORKSPACE_PREFIX + self._digest(f"{platform.value}\x1f{workspace}")
+        digest = self._digest(f"{platform.value}\x1f{workspace}")
+        return look_up_key(WORKSPACE_PREFIX, digest)
 
     def agent_key(self, key: str) -> str:
         """Key of an agent's bearer key. Looking a digest up leaks no timing about the key."""
-        return AGENT_KEY_PREFIX + self.agent_key_digest(key)
+        return look_up_key(AGENT_KEY_PREFIX, self.agent_key_digest(key))
 
     def agent_key_digest(self, key: str) -> str:
         """Digest of a bearer key, as PostgreSQL keeps it."""
@@ -66,6 +88,11 @@ class Shard:
     def audit(self) -> str:
         """Stream of audit records, until the archive has them."""
         return f"{self.prefix}audit"
+
+    @property
+    def mark(self) -> str:
+        """Hash that says that the shard knows all of its tenants' endpoints."""
+        return f"{self.prefix}mark"
 
     @property
     def tenants(self) -> str:

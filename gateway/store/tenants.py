@@ -15,13 +15,25 @@ import msgspec
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.tenants import Binding, Endpoint
-from gateway.store.connection import Client, run, run_all, store_errors
+from gateway.store.connection import (
+    UNCONFIRMED,
+    Client,
+    Confirmation,
+    Script,
+    Value,
+    run,
+    run_all,
+    run_confirmed,
+    store_errors,
+)
 from gateway.store.keys import (
     AGENT_KEY_PREFIX,
-    META,
     WORKSPACE_PREFIX,
     Pepper,
     Shard,
+    bucket_marks,
+    look_up_key,
+    mark_beside,
     shard_of,
 )
 
@@ -40,10 +52,24 @@ class BoundWorkspace(msgspec.Struct, frozen=True, kw_only=True):
 class TenantLookup:
     """Reads and writes the look-up keys. PostgreSQL is their system of record."""
 
-    def __init__(self, client: Client, pepper: Pepper, shards: int) -> None:
+    def __init__(
+        self,
+        client: Client,
+        pepper: Pepper,
+        shards: int,
+        *,
+        confirmation: Confirmation = UNCONFIRMED,
+    ) -> None:
+        """`confirmation` is what every change waits for: a failover that brought an old binding
+        back would route to the tenant who had the workspace before.
+        """
         self._client = client
         self._pepper = pepper
         self._shards = shards
+        self._confirmation = confirmation
+        self._bind = Script(client, "bind", confirmation)
+        self._admit = Script(client, "admit", confirmation)
+        self._dismiss = Script(client, "dismiss", confirmation)
 
     async def resolve(
         self, platform: Platform, candidates: Sequence[WorkspaceId]
@@ -60,7 +86,7 @@ class TenantLookup:
             values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
         found = next((value for value in values if value is not None), None)
         if found is None:
-            await self._check_filled()
+            await self._check_filled(*keys)
             return None
         return _decode_binding(found)
 
@@ -71,25 +97,26 @@ class TenantLookup:
         key = self._pepper.workspace(platform, workspace)
         binding, credential = await run(self._client, "HMGET", key, _BINDING, _CREDENTIAL)
         if binding is None:
-            await self._check_filled()
+            await self._check_filled(key)
             return None
         return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
 
     async def tenant_of_key(self, agent_key: str) -> TenantId | None:
         """Find whose bearer key this is; None when it is nobody's or has expired."""
-        value = await run(self._client, "GET", self._pepper.agent_key(agent_key))
+        key = self._pepper.agent_key(agent_key)
+        value = await run(self._client, "GET", key)
         if value is None:
-            await self._check_filled()
+            await self._check_filled(key)
             return None
         return TenantId(value.decode())
 
     async def put_binding(self, binding: Binding, sealed_credential: bytes | None) -> None:
         """Write a workspace's look-up key."""
         key = self._pepper.workspace(binding.platform, binding.workspace)
-        fields: list[str | bytes] = [_BINDING, msgspec.json.encode(binding)]
+        fields: list[Value] = [_BINDING, msgspec.json.encode(binding)]
         if sealed_credential is not None:
             fields += [_CREDENTIAL, sealed_credential]
-        await run_all(self._client, ("DEL", key), ("HSET", key, *fields), atomic=True)
+        await self._bind([key], fields)
 
     async def remove_binding(self, platform: Platform, workspace: WorkspaceId) -> None:
         """Forget a workspace: from now on its events belong to nobody."""
@@ -100,31 +127,24 @@ class TenantLookup:
     ) -> None:
         """Make a bearer key valid, by its digest (`Pepper.agent_key_digest`)."""
         expiry = () if expires_at_ms is None else ("PXAT", expires_at_ms)
-        await run(self._client, "SET", f"{AGENT_KEY_PREFIX}{digest}", tenant, *expiry)
+        key = self.agent_key_name(digest)
+        await run_confirmed(self._client, self._confirmation, "SET", key, tenant, *expiry)
 
     async def remove_agent_key(self, digest: str) -> None:
         """Make a bearer key invalid."""
-        await self.forget([f"{AGENT_KEY_PREFIX}{digest}"])
+        await self.forget([self.agent_key_name(digest)])
 
     async def put_endpoint(self, endpoint: Endpoint) -> None:
         """Write where a tenant's container listens; workers read it with every take."""
         shard = shard_of(endpoint.tenant, self._shards)
-        await run_all(
-            self._client,
-            ("HSET", shard.profiles, endpoint.tenant, msgspec.json.encode(endpoint)),
-            ("HSET", shard.tenants, endpoint.tenant, endpoint.concurrency),
-            atomic=True,
-        )
+        profile = msgspec.json.encode(endpoint)
+        keys = [shard.profiles, shard.tenants]
+        await self._admit(keys, [endpoint.tenant, profile, endpoint.concurrency])
 
     async def remove_endpoint(self, tenant: TenantId) -> None:
         """Forget a tenant's container."""
         shard = shard_of(tenant, self._shards)
-        await run_all(
-            self._client,
-            ("HDEL", shard.profiles, tenant),
-            ("HDEL", shard.tenants, tenant),
-            atomic=True,
-        )
+        await self._dismiss([shard.profiles, shard.tenants], [tenant])
 
     async def look_up_keys(self) -> AsyncIterator[str]:
         """List every workspace and agent key there is, for a rebuild to prune."""
@@ -136,16 +156,28 @@ class TenantLookup:
     async def forget(self, keys: Sequence[str]) -> None:
         """Remove look-up keys that a rebuild found to be nobody's."""
         for key in keys:
-            await run(self._client, "DEL", key)
+            await run_confirmed(self._client, self._confirmation, "DEL", key)
 
     async def filled_with_shards(self) -> int | None:
-        """Read the mark of a complete set of look-up keys: the number of shards they are for."""
-        found = await run(self._client, "HGET", META, _SHARDS)
-        return None if found is None else int(found)
+        """Read the marks of complete look-up keys: the number of shards that they are for.
+
+        None when a mark is missing, as after the loss of one node of a cluster. A number other
+        than ours is told even then: to rebuild would write to the wrong shards.
+        """
+        marks = self._marks()
+        answers = await run_all(self._client, *(("HGET", mark, _SHARDS) for mark in marks))
+        numbers = {int(each) for each in answers if each is not None}
+        if others := numbers - {self._shards}:
+            return min(others)
+        return None if None in answers else self._shards
 
     async def mark_filled(self) -> None:
-        """Set the mark, after the last key has been written."""
-        await run(self._client, "HSETNX", META, _SHARDS, self._shards)
+        """Set the marks, after the last key has been written."""
+        marks = self._marks()
+        await run_all(self._client, *(("HSETNX", mark, _SHARDS, self._shards) for mark in marks))
+
+    def _marks(self) -> list[str]:
+        return bucket_marks() + [Shard(number).mark for number in range(self._shards)]
 
     async def tenants_with_endpoints(self) -> set[TenantId]:
         """List the tenants whose containers are known, for a rebuild to prune."""
@@ -153,15 +185,20 @@ class TenantLookup:
         answers = await run_all(self._client, *(("HKEYS", key) for key in hashes))
         return {TenantId(name.decode()) for names in answers for name in names}
 
-    async def _check_filled(self) -> None:
+    async def _check_filled(self, *keys: str) -> None:
         # A Redis that came back empty knows nobody: to read that as "unbound" would acknowledge
         # and drop everything (law 9).
-        if await self.filled_with_shards() is None:
+        marks = {mark_beside(key) for key in keys}
+        if None in await run_all(self._client, *(("HGET", mark, _SHARDS) for mark in marks)):
             raise StoreError("Redis has lost the look-up keys; they are being rebuilt")
 
     def workspace_key(self, platform: Platform, workspace: WorkspaceId) -> str:
         """Name the look-up key of a workspace."""
         return self._pepper.workspace(platform, workspace)
+
+    def agent_key_name(self, digest: str) -> str:
+        """Name the look-up key of a bearer key, by its digest."""
+        return look_up_key(AGENT_KEY_PREFIX, digest)
 
 
 @lru_cache(maxsize=4096)

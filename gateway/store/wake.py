@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from gateway.core.deliveries import Direction
-from gateway.store.connection import Client, store_errors
+from gateway.store.connection import Client, listening_to, store_errors
 from gateway.store.keys import WAKE_CHANNEL
 
 
 async def wakes(client: Client) -> AsyncIterator[tuple[Direction, int]]:
     """Yield (direction, shard number) whenever an idle tenant gets work. Raises StoreError."""
-    async with client.pubsub(ignore_subscribe_messages=True) as channel:
-        with store_errors():
-            await channel.subscribe(WAKE_CHANNEL)
+    async with listening_to(client, WAKE_CHANNEL) as channel:
         while True:
             with store_errors():
                 # With a timeout, so that the connection's health check runs on a quiet channel.

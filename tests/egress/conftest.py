@@ -9,7 +9,6 @@ import aiohttp
 import msgspec
 import pytest
 from cryptography.fernet import Fernet
-from redis.asyncio import Redis
 
 from adapters.slack.config import SlackConfig
 from adapters.slack.outbound import render
@@ -53,7 +52,7 @@ class Clock:
 class Egress:
     """Everything outbound, of two tenants in one Slack app."""
 
-    redis: Redis
+    redis: connection.Client
     lookup: TenantLookup
     store: DeliveryStore
     seal: Seal

@@ -27,7 +27,7 @@ from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.tenants import Endpoint, TenantStatus
 from gateway.web.server import listening
 from plugin_bridge.bridge import SUSPENDED_WAIT_S, Bridge
-from plugin_bridge.transport import open_transport
+from plugin_bridge.opening import open_transport
 
 NEW, OLD, OTHER = (f"whsec_{text * 8}" for text in ("MTIz", "NDU2", "Nzg5"))
 

@@ -9,7 +9,7 @@ from gateway.archive.pages import AuditFilter
 from gateway.core.errors import ConfigError, StoreError
 from gateway.core.ids import Platform
 from gateway.settings import Settings
-from gateway.store.connection import run
+from gateway.store.connection import run_everywhere
 from gateway.stores import open_stores
 from tests.provisioning.conftest import spec
 from tests.provisioning.test_write_through import ACME, WORKSPACE
@@ -26,7 +26,7 @@ async def test_a_redis_that_lost_its_data_is_filled_before_it_is_asked(settings:
     async with open_stores(settings) as stores:
         await stores.provisioning.add_tenant(spec())
         await stores.provisioning.bind(ACME, Platform.SLACK, WORKSPACE)
-        await run(stores.redis, "FLUSHALL")
+        await run_everywhere(stores.redis, "FLUSHALL")
     async with open_stores(settings) as stores:
         binding = await stores.lookup.resolve(Platform.SLACK, [WORKSPACE])
         assert () == (await stores.archive.search(AuditFilter())).entries

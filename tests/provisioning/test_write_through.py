@@ -12,7 +12,7 @@ from gateway.core.errors import ConflictError, NotFoundError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.tenants import AccessPolicy, Credential, Endpoint, TenantStatus
 from gateway.provisioning.operations import Provisioning
-from gateway.store.connection import run
+from gateway.store.connection import run, run_everywhere
 from gateway.store.keys import shard_of
 from tests.provisioning.conftest import SHARDS, House, spec
 
@@ -187,7 +187,7 @@ async def test_a_rebuild_after_the_loss_of_redis_gives_the_same_keys(
     await provisioning.bind(ACME, Platform.DISCORD, WorkspaceId("1000"))
     await provisioning.suspend(GLOBEX)
     before = await everything(house)
-    await run(house.redis, "FLUSHALL")
+    await run_everywhere(house.redis, "FLUSHALL")
     counts = await provisioning.rebuild()
 
     assert before == await everything(house)

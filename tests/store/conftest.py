@@ -11,6 +11,12 @@ from tests.support.queues import TENANTS, Queues, open_queues
 
 
 @pytest.fixture
+def clean_redis(any_redis_url: str) -> str:
+    """One server, then a cluster."""
+    return any_redis_url
+
+
+@pytest.fixture
 async def queues(clean_redis: str) -> AsyncIterator[Queues]:
     """One shard, three tenants, nothing queued."""
     async with open_queues(clean_redis) as opened:

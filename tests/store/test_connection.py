@@ -7,7 +7,8 @@ import asyncio
 import pytest
 
 from gateway.core.errors import ConfigError, StoreError
-from gateway.store.connection import Client, connect, run, run_all
+from gateway.store.cluster import Cluster
+from gateway.store.connection import Client, connect, run, run_all, store_errors
 from tests.support.queues import ACME, Queues
 
 
@@ -63,10 +64,50 @@ async def test_a_url_that_cannot_be_read_names_its_setting() -> None:
             pass
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:se/cret@host:6379",
+        "redis://:se#cret@host:6379",
+        "redis://user:secret@host:port",
+        "redis+cluster://:se/cret@host:6379",
+        "redis+cluster://user:secret@host:6379,other:port",
+        "redis+cluster://user:secret@host:6379,",
+        "rediss+cluster://user:secret@host:6379/7",
+        "redis+cluster://user:secret@host:6379?secret=1",
+    ],
+)
+async def test_a_url_that_cannot_be_read_is_not_quoted(url: str) -> None:
+    """Parts of a password look like a host or a port to whoever reads it."""
+    with pytest.raises(ConfigError, match="REDIS_URL cannot be read") as fault:
+        async with connect(url):
+            pass
+
+    assert fault.value.__cause__ is None
+    assert fault.value.__suppress_context__
+    assert not [part for part in ("secret", "se/", "'se'", "cret") if part in str(fault.value)]
+
+
+async def test_a_cluster_is_reached_with_what_its_url_says() -> None:
+    """Login and TLS are for all nodes, those that others tell of too."""
+    url = "rediss+cluster://ann:p%40ss@one:7000,two,[::1]:7002/?ssl_cert_reqs=none"
+    async with connect(url) as client:
+        assert isinstance(client, Cluster)
+        nodes = {(node.host, node.port) for node in client.startup_nodes}
+        options = client.get_connection_kwargs()
+
+    assert {("one", 7000), ("two", 6379), ("::1", 7002)} == nodes
+    assert ("ann", "p@ss", "none") == (
+        options["username"],
+        options["password"],
+        options["ssl_cert_reqs"],
+    )
+
+
 async def test_a_cancel_is_never_lost(clean_redis: str) -> None:
     """Whenever it comes: a worker that misses its cancel never stops."""
     async with connect(clean_redis) as client:
-        await run(client, "PING")
+        await run(client, "GET", "key")
         for yields in range(12):
             ends: list[str] = []
             task = asyncio.create_task(_ping(client, ends))
@@ -77,9 +118,27 @@ async def test_a_cancel_is_never_lost(clean_redis: str) -> None:
             assert task.cancelled(), f"after {yields} turns of the loop: {ends}"
 
 
+async def test_a_cancel_that_ends_in_a_fault_is_a_cancel() -> None:
+    """Whoever goes on after a fault must not go on after he was told to stop."""
+
+    async def ask() -> None:
+        with store_errors():
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError as exc:
+                raise ConnectionError("the client has lost the cancel") from exc
+
+    task = asyncio.create_task(ask())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+
+
 async def _ping(client: Client, ends: list[str]) -> None:
     while True:
-        await run(client, "PING")
+        await run(client, "GET", "key")
         ends.append("went on")
         if len(ends) > 10:
             return

@@ -4,14 +4,13 @@ redis-cli may be missing.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import random
 import signal
 import socket
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -22,7 +21,7 @@ import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
 from gateway.embedded.binaries import find_redis_server, usual_places
 from gateway.embedded.processes import spawn
@@ -62,6 +61,8 @@ class ClusterNode:
             "dir": self.folder,
             "cluster-enabled": "yes",
             "cluster-node-timeout": NODE_TIMEOUT_MS,
+            # As an operator should have it: a lost primary is the trouble of its own shards alone.
+            "cluster-require-full-coverage": "no",
             "appendonly": "no",
             "save": "",
             "repl-diskless-sync": "yes",
@@ -120,9 +121,18 @@ class OwnCluster:
                 return [ports[int(owner[1])] for owner in owners]
         raise AssertionError(f"nobody has slot {slot}")
 
+    async def primaries(self) -> list[ClusterNode]:
+        """All that have slots, by what the first living node says."""
+        ports = {int(owners[0][1]) for _, _, *owners in await self._slots()}
+        return [node for node in self.nodes if node.port in ports]
+
+    async def is_primary(self, node: ClusterNode) -> bool:
+        """Whether it has slots: after the death of its primary, whether it has been promoted."""
+        return node in await self.primaries()
+
     async def _slots(self) -> list[Any]:
         for node in self.nodes:
-            with contextlib.suppress(RedisError, OSError):
+            with suppress(RedisError, OSError):
                 found: list[Any] = await self.ask(node, "CLUSTER", "SLOTS")
                 return found
         raise AssertionError("no node answers")
@@ -137,6 +147,10 @@ class OwnCluster:
         await self._meet()
         await self._share()
         await eventually(self.is_whole, timeout_s=20)
+
+    def restart(self, node: ClusterNode) -> None:
+        """Start a killed node again, with nothing but its place in the cluster."""
+        node.start(self.program)
 
     async def close(self) -> None:
         """End it."""
@@ -162,7 +176,7 @@ class OwnCluster:
         return b"cluster_state:ok" in state and copies == REDIS_CLUSTER_HASH_SLOTS and in_step
 
     async def _answers(self, node: ClusterNode) -> bool:
-        with contextlib.suppress(RedisError, OSError):
+        with suppress(RedisError, OSError):
             return bool(await self.ask(node, "PING"))
         return False
 
@@ -262,7 +276,8 @@ def any_redis_url(request: pytest.FixtureRequest) -> str:
             client.flushall()
         return url
     cluster: OwnCluster = request.getfixturevalue("session_cluster")
-    for node in cluster.nodes[:PRIMARIES]:
-        with BlockingRedis(host=HOST, port=node.port) as client:
+    for node in cluster.nodes:
+        # Replicas follow their primaries, whoever that is by now.
+        with BlockingRedis(host=HOST, port=node.port) as client, suppress(ReadOnlyError):
             client.flushall()
     return cluster.url

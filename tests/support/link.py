@@ -30,6 +30,10 @@ class Link:
         """Listen."""
         self._server = await asyncio.start_unix_server(self._serve, self._path)
 
+    def lead_to(self, redis_url: str) -> None:
+        """Pass new connections on to another Redis; those there are stay where they are."""
+        self._target = unquote(urlsplit(redis_url).path)
+
     def cut(self) -> None:
         """End every connection; new ones end at once."""
         self._whole = False

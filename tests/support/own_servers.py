@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -60,6 +61,11 @@ class OwnServer:
         pid = self._pid()
         os.kill(pid, signal.SIGKILL)
         await eventually(lambda: not command_line(pid))
+
+    def forget(self) -> None:
+        """Remove all that a Redis has on disk; to be called between `kill` and `start`."""
+        for path in (self._data_dir / "redis").glob("appendonly*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def _pid(self) -> int:
         return int((self._data_dir / _PID_FILES[self._kind]).read_text().splitlines()[0])

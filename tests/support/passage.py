@@ -29,7 +29,7 @@ from gateway.store.leases import BRIDGE, EGRESS, Lease, LeaseStore
 from gateway.store.tenants import TenantLookup
 from gateway.telemetry.metrics import Metrics
 from plugin_bridge.bridge import Bridge
-from plugin_bridge.transport import open_transport
+from plugin_bridge.opening import open_transport
 from plugin_bridge.wire import WireEvent, encode
 from tests.support.queues import AT_ONCE, DONE, again
 

@@ -12,7 +12,7 @@ from gateway.core.ids import AgentId, ConversationId, DeliveryId, TenantId
 from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement
 from gateway.core.tenants import Endpoint, Limits, TenantStatus
 from gateway.store.auditlog import AuditLog
-from gateway.store.connection import Client, connect, run
+from gateway.store.connection import UNCONFIRMED, Client, Confirmation, connect, run
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.deliveries import Commit, Committed, DeliveryStore, Settled, Taken
 from gateway.store.keys import Pepper, Shard
@@ -59,16 +59,17 @@ class Queues:
 
     client: Client
     shards: int = 1
+    confirmation: Confirmation = UNCONFIRMED
 
     @property
     def store(self) -> DeliveryStore:
         """What commits, hands out and settles."""
-        return DeliveryStore(self.client, self.shards)
+        return DeliveryStore(self.client, self.shards, confirmation=self.confirmation)
 
     @property
     def dead(self) -> DeadLetterStore:
         """The dead letters."""
-        return DeadLetterStore(self.client, self.shards)
+        return DeadLetterStore(self.client, self.shards, confirmation=self.confirmation)
 
     def leases(self, owner: str = "replica-1", *, ttl_s: float = 30.0) -> LeaseStore:
         """The leases of one replica."""

@@ -1,6 +1,7 @@
 -- Put a dead letter back at the end of its lane, under the same delivery id.
 --
 -- KEYS 1 dead letters   2 their ids   3 queue   4 lane   5 ready lanes   6 ring   7 audit
+--      8 attempts
 -- ARGV 1 letter   2 tenant   3 conversation   4 audit record   5 wake channel   6 wake message
 -- Answers 1, or 0 when somebody else has replayed or discarded it.
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
@@ -14,7 +15,7 @@ redis.call('HDEL', KEYS[2], fields[2])
 local id = redis.call('XADD', KEYS[3], '*', 'i', fields[2], 'p', fields[4])
 if fields[18] == '1' then
   -- It may have arrived before it was given up: whoever sends it again must look first.
-  redis.call('HSET', KEYS[3] .. ':attempts', id .. ':u', '1')
+  redis.call('HSET', KEYS[8], id .. ':u', '1')
 end
 if redis.call('RPUSH', KEYS[4], id) == 1 then
   redis.call('RPUSH', KEYS[5], ARGV[3])

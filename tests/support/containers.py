@@ -1,4 +1,4 @@
-"""Containers that a transport posts to: well-behaved ones, and ones below HTTP that say anything."""
+"""Containers that a transport posts to: good ones, and ones below HTTP that say anything."""
 
 from __future__ import annotations
 

@@ -31,6 +31,7 @@ EDGES = {
     "discord": "adapters/discord/",
     "tenacity": "plugin_bridge/",
     "standardwebhooks": "plugin_bridge/",
+    "httptools": "plugin_bridge/lean/",
 }
 # Stand-ins speak for the other side of the wire and verify what the gateway signs.
 STAND_INS = "gateway/sandbox/"

@@ -97,6 +97,23 @@ async def test_an_endpoint_that_says_410_is_disabled_at_once(queues: Queues) -> 
     assert ("endpoint.disabled", "") in await queues.outcomes()
 
 
+async def test_an_endpoint_is_disabled_once(queues: Queues) -> None:
+    """What was in flight when it went says 410 too, and is no news."""
+    lease = await queues.lease()
+    await queues.admit(ACME)
+    for number in range(2):
+        await queues.accept(ACME, f"c{number}", f"d{number}")
+    gone = [
+        msgspec.structs.replace(settled(each, DONE), sign=Sign.GONE)
+        for each in await queues.take(lease)
+    ]
+
+    opened = [(await queues.store.settle(lease, [each])).broken for each in gone]
+
+    assert [[ACME], []] == opened
+    assert 1 == (await queues.outcomes()).count(("endpoint.disabled", ""))
+
+
 async def test_closing_is_recorded_once(queues: Queues) -> None:
     """Two that close at once leave one record."""
     lease = await queues.lease()

@@ -70,11 +70,12 @@ local function open(tenant, state, action, detail)
 end
 
 local function judge(tenant, seen)
-  if seen.gone > 0 then
+  local state = redis.call('HGET', KEYS[7], tenant) or ''
+  if seen.gone > 0 and string.sub(state, 1, 4) ~= 'gone' then
     open(tenant, 'gone', 'endpoint.disabled', 'the endpoint answered 410')
     return true
   end
-  if redis.call('HEXISTS', KEYS[7], tenant) == 1 then
+  if state ~= '' then
     return false
   end
   local window = ARGV[2] .. tenant .. ':window'

@@ -20,6 +20,9 @@ from gateway.sandbox.slack import SlackRules, SlackSandbox
 from gateway.settings import Settings
 from gateway.stores import Stores, open_stores
 
+# An agent that gives up sooner than a gateway can be started again has nothing to say of either.
+_AGENT_RETRIES_S = (0.05, 0.1, 0.2, 0.5, 1.0, *(2.0 for _ in range(12)))
+
 APP_TOKEN = "xapp-1-A0SANDBOX-demo"  # noqa: S105 - the sandbox's own
 
 
@@ -81,7 +84,9 @@ class World:
     async def settle_in(self, company: Company) -> None:
         """Register the tenant, bind its team, start its agent."""
         mode: Literal["async", "inline"] = "inline" if company.inline else "async"
-        agent = AgentSandbox(secrets=[], api_key="", reply=company.reply, mode=mode)
+        agent = AgentSandbox(
+            secrets=[], api_key="", reply=company.reply, mode=mode, retry_delays_s=_AGENT_RETRIES_S
+        )
         await agent.start()
         self.agents[company.tenant] = agent
         created = await self.stores.provisioning.add_tenant(

@@ -19,13 +19,7 @@ from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.client import PubSub
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    NoScriptError,
-    ReadOnlyError,
-    RedisClusterException,
-    RedisError,
-    ResponseError,
-)
+from redis.exceptions import NoScriptError, RedisClusterException, RedisError
 
 from gateway.core.errors import ConfigError, StoreError
 from gateway.store.cluster import CLUSTER_SCHEMES, Argument, Cluster, Remap, open_cluster
@@ -79,6 +73,8 @@ async def connect(
     try:
         yield client
     finally:
+        if isinstance(client, Server):
+            await client.multiplexer.close()
         await client.aclose()
 
 
@@ -142,10 +138,7 @@ async def run_all(client: Client, *commands: Sequence[Value]) -> list[Any]:
     with store_errors():
         if isinstance(client, Cluster):
             return await client.send_all(commands)
-        async with client.pipeline(transaction=False) as pipe:
-            for command in commands:
-                pipe.execute_command(*command)
-            return await pipe.execute()
+        return _checked(await client.multiplexer.together(commands))
 
 
 async def run_confirmed(client: Client, confirmation: Confirmation, *command: Value) -> Any:
@@ -208,11 +201,7 @@ async def _one(client: Client, command: Sequence[Value], *, key: str) -> Any:
     if isinstance(client, Cluster):
         [answer] = await client.send([command], key=key)
         return answer
-    try:
-        return await client.multiplexer.send(tuple(command))
-    except ResponseError as exc:
-        await _leave_if_demoted(client, exc)
-        raise
+    return await client.multiplexer.send(command)
 
 
 async def _confirmed(
@@ -236,20 +225,11 @@ async def _both(
 ) -> list[Any]:
     if isinstance(client, Cluster):
         return await client.send([command, wait], key=key)
-    async with client.pipeline(transaction=False) as pipe:
-        pipe.execute_command(*command)
-        pipe.execute_command(*wait)
-        answers = await pipe.execute(raise_on_error=False)
+    return _checked(await client.multiplexer.together([command, wait]))
+
+
+def _checked(answers: list[Any]) -> list[Any]:
     for answer in answers:
         if isinstance(answer, Exception):
-            await _leave_if_demoted(client, answer)
             raise answer
     return answers
-
-
-async def _leave_if_demoted(client: Redis, answer: Exception) -> None:
-    # Where a name or a proxy leads to the new primary, only a new connection does: the old ones
-    # would be refused for as long as the demoted server lives. Before Redis 7 the code stands
-    # within the message when a script was refused.
-    if isinstance(answer, ReadOnlyError) or "-READONLY " in str(answer):
-        await client.connection_pool.disconnect(inuse_connections=False)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+from pathlib import Path
 
 import pytest
 
 from gateway.core.errors import ConfigError, StoreError
 from gateway.store.cluster import Cluster
 from gateway.store.connection import Client, connect, run, run_all, store_errors
+from gateway.store.multiplex import MOST_AT_ONCE
+from tests.support.link import open_link
 from tests.support.queues import ACME, Queues
 
 
@@ -116,6 +120,48 @@ async def test_a_cancel_is_never_lost(clean_redis: str) -> None:
             task.cancel()
             await asyncio.wait([task])
             assert task.cancelled(), f"after {yields} turns of the loop: {ends}"
+
+
+async def test_what_is_on_its_way_when_the_client_closes_leaves_nothing_open(
+    clean_redis: str,
+) -> None:
+    """A connection that is opened after the others were closed would be nobody's."""
+    for yields in range(12):
+        async with connect(clean_redis) as client:
+            asked = [asyncio.create_task(run(client, "GET", f"k{n}")) for n in range(3)]
+            for _ in range(yields):
+                await asyncio.sleep(0)
+            for task in asked:
+                task.cancel()
+            await asyncio.wait(asked)
+        assert all(task.cancelled() for task in asked)
+    # pytest turns what the collector complains of into a failure.
+    gc.collect()
+
+
+async def test_who_still_waits_when_the_client_closes_is_told(redis_url: str) -> None:
+    """Or would wait for ever."""
+    for yields in range(3):
+        async with connect(redis_url) as client:
+            asked = asyncio.create_task(run(client, "GET", "key"))
+            for _ in range(yields):
+                await asyncio.sleep(0)
+        with pytest.raises(StoreError):
+            await asked
+
+
+async def test_everybody_behind_a_server_that_hangs_is_told_at_once(
+    redis_url: str, tmp_path: Path
+) -> None:
+    """A time-out after the other would be minutes for the last of many."""
+    async with open_link(tmp_path, redis_url) as link, connect(link.url, timeout_s=0.2) as client:
+        await run(client, "GET", "key")
+        link.mute()
+        async with asyncio.timeout(10):
+            asked = (run(client, "GET", "key") for _ in range(100 * MOST_AT_ONCE))
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert {StoreError} == {type(end) for end in ends}
 
 
 async def test_a_cancel_that_ends_in_a_fault_is_a_cancel() -> None:

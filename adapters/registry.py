@@ -52,6 +52,7 @@ async def open_adapters(
 async def _slack(options: SlackOptions, metrics: Metrics) -> AsyncIterator[Adapter]:
     import aiohttp  # noqa: PLC0415 - with the platform, see above
 
+    from adapters.slack.capabilities import CAPABILITIES  # noqa: PLC0415
     from adapters.slack.config import SlackConfig  # noqa: PLC0415
     from adapters.slack.outbound import render  # noqa: PLC0415
     from adapters.slack.sender import SlackSender  # noqa: PLC0415
@@ -63,5 +64,5 @@ async def _slack(options: SlackOptions, metrics: Metrics) -> AsyncIterator[Adapt
         sender = SlackSender(config, session)
         yield Adapter(
             source=SlackSource(config, session, ignore=observe.ignored, observe=observe),
-            outlet=Outlet(render=render, sender=sender, readback=sender),
+            outlet=Outlet(render=render, sender=sender, capabilities=CAPABILITIES),
         )

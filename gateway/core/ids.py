@@ -14,6 +14,7 @@ EventId = NewType("EventId", str)
 DeliveryId = NewType("DeliveryId", str)
 MessageId = NewType("MessageId", str)
 ConversationId = NewType("ConversationId", str)
+FileId = NewType("FileId", str)
 
 UNROUTED = TenantId("_unrouted")
 """Pseudo-tenant that owns the audit records of events whose workspace is bound to nobody."""
@@ -53,6 +54,11 @@ def new_delivery_id() -> DeliveryId:
 def new_message_id() -> MessageId:
     """Make the gateway's id of a message that an agent asked to send."""
     return MessageId(f"msg_{secrets.token_hex(12)}")
+
+
+def new_file_id() -> FileId:
+    """Make the gateway's id of a file that an agent brought."""
+    return FileId(f"file_{secrets.token_hex(12)}")
 
 
 def _slug(text: str, what: str) -> str:

@@ -4,12 +4,27 @@ some platforms have is a Protocol of its own, never an optional member here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from gateway.core.events import Ignored, InboundEvent
-from gateway.core.messages import OutboundMessage, SentMessage
+from gateway.core.capabilities import Capabilities
+from gateway.core.conversations import ConversationRef
+from gateway.core.events import Attachment, Ignored, InboundEvent
+from gateway.core.events import Sender as Person
+from gateway.core.ids import WorkspaceId
+from gateway.core.messages import (
+    FileUpload,
+    MessageEdit,
+    OutboundMessage,
+    ReactionChange,
+    SentMessage,
+    SentRef,
+    StreamFinish,
+    StreamStart,
+    Target,
+)
 from gateway.core.tenants import Credential
 
 
@@ -49,6 +64,7 @@ class Sender(Protocol):
         """Post `message`. Raises SendError."""
 
 
+@runtime_checkable
 class Readback(Protocol):
     """A platform on which a message of ours can be found again after a lost answer."""
 
@@ -58,10 +74,104 @@ class Readback(Protocol):
         """Look for the platform's copy of `message`. Raises SendError when it cannot be known."""
 
 
+@runtime_checkable
+class Edits(Protocol):
+    """Messages can be changed and removed. Both may be repeated without harm."""
+
+    async def edit(self, change: MessageEdit, sent: SentRef, credential: Credential) -> SentMessage:
+        """Replace the text of what was sent. Raises SendError."""
+
+    async def delete(self, sent: SentRef, credential: Credential) -> None:
+        """Remove what was sent; what is gone already is removed. Raises SendError."""
+
+
+@runtime_checkable
+class Reacts(Protocol):
+    """Messages can carry emoji. May be repeated without harm."""
+
+    async def react(self, change: ReactionChange, sent: SentRef, credential: Credential) -> None:
+        """Put the emoji on or take it off. Raises SendError."""
+
+
+@runtime_checkable
+class Uploads(Protocol):
+    """Files can be posted."""
+
+    async def upload(
+        self, upload: FileUpload, content: AsyncIterator[bytes], credential: Credential
+    ) -> SentMessage:
+        """Post the file. `content` is read once, as it comes. Raises SendError."""
+
+
+@runtime_checkable
+class Typing(Protocol):
+    """People can see that the agent is at work."""
+
+    typing_lasts_s: float
+    """How long the platform shows it if nobody says more."""
+
+    async def typing(self, ref: ConversationRef, credential: Credential, *, on: bool) -> None:
+        """Show it, or take it back where that can be done. Raises SendError."""
+
+
+@runtime_checkable
+class Streams(Protocol):
+    """Messages that grow are native. Elsewhere they are posted once and edited."""
+
+    async def start(self, start: StreamStart, text: str, credential: Credential) -> SentMessage:
+        """Begin with `text`. Raises SendError."""
+
+    async def append(self, sent: SentRef, text: str, credential: Credential) -> None:
+        """Add `text` to what is shown. Raises SendError."""
+
+    async def finish(
+        self, finish: StreamFinish, sent: SentRef, credential: Credential
+    ) -> SentMessage:
+        """End with the whole text, whatever has been shown. Raises SendError."""
+
+
+@runtime_checkable
+class Addresses(Protocol):
+    """Conversations can be opened with users and found by names of channels."""
+
+    async def address(
+        self, workspace: WorkspaceId, target: Target, credential: Credential
+    ) -> ConversationRef | None:
+        """Find the conversation; None when there is no such user or channel. Raises SendError."""
+
+
+@runtime_checkable
+class Downloads(Protocol):
+    """Files of users can be fetched. Only from the platform's own hosts."""
+
+    def download(
+        self, attachment: Attachment, credential: Credential
+    ) -> AbstractAsyncContextManager[Download]:
+        """Begin to fetch. Raises SendError, permanent when the file is not to be had."""
+
+
+@runtime_checkable
+class People(Protocol):
+    """What a platform knows of a user, when its events name no more than an id."""
+
+    async def person(self, sender: Person, credential: Credential) -> Person:
+        """Fill in name, locale and roles. Raises SendError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file on its way: its bytes can be read once, as they come."""
+
+    content: AsyncIterator[bytes]
+    size_bytes: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Outlet:
-    """What egress needs of one platform; `readback` where lost answers can be looked up."""
+    """What egress needs of one platform. Further abilities are those Protocols of this module that
+    the sender has: whether it has one is asked by isinstance.
+    """
 
     render: Renderer
     sender: Sender
-    readback: Readback | None = None
+    capabilities: Capabilities

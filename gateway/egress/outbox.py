@@ -93,10 +93,10 @@ class Outbox:
         self, delivery: Delivery, message: OutboundMessage, outlet: Outlet, credential: Credential
     ) -> Outcome:
         if delivery.uncertain:
-            if outlet.readback is None:
+            if not isinstance(outlet.sender, Readback):
                 detail = "an earlier attempt may have posted it, and the platform cannot tell"
                 return Permanent(reason=Reason.OUTCOME_UNKNOWN, detail=detail)
-            found = await _find(outlet.readback, message, credential)
+            found = await _find(outlet.sender, message, credential)
             if found is not None:
                 self._count(message, "found")
                 return Delivered(receipt=found)

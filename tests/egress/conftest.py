@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from cryptography.fernet import Fernet
 
+from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.config import SlackConfig
 from adapters.slack.outbound import render
 from adapters.slack.sender import SlackSender
@@ -143,7 +144,7 @@ async def egress(clean_redis: str) -> AsyncIterator[Egress]:
             store=DeliveryStore(redis, SHARDS),
             seal=Seal([Fernet.generate_key().decode()]),
             slack=slack,
-            outlet=Outlet(render=render, sender=sender, readback=sender),
+            outlet=Outlet(render=render, sender=sender, capabilities=CAPABILITIES),
             metrics=Metrics(),
             clock=Clock(),
         )

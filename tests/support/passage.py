@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.outbound import render
 from gateway.core.audit import AuditEntry
 from gateway.core.clock import utc_now
@@ -56,7 +57,9 @@ class Passage:
         self.store = DeliveryStore(self.client, 1)
         self.lookup = TenantLookup(self.client, Pepper(b"pepper"), 1)
         self.ingress = Ingress(self.lookup.resolve, self.store, encode, self.metrics)
-        outlets = {Platform.SLACK: Outlet(render=render, sender=Silent())}
+        outlets = {
+            Platform.SLACK: Outlet(render=render, sender=Silent(), capabilities=CAPABILITIES)
+        }
         self.submit = Submit(self.lookup.resolve, self.store, outlets, self.metrics)
 
     async def admit(self, tenant: TenantId, workspace: str, url: str, *, epoch: int = 1) -> None:

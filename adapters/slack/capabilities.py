@@ -1,0 +1,30 @@
+"""What Slack can do, and what becomes of what it cannot. Data, served to agents as it stands."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.core.capabilities import Ability, Capabilities, Capability, Support, TextLimits
+
+_NATIVE: Final = Capability(support=Support.NATIVE)
+
+CAPABILITIES: Final = Capabilities(
+    abilities={
+        **dict.fromkeys(Ability, _NATIVE),
+        Ability.REPLIES: Capability(
+            support=Support.DEGRADED, note="an answer to a message stands in its thread"
+        ),
+        Ability.STREAMS: Capability(
+            support=Support.DEGRADED, note="posted once, then edited as it grows"
+        ),
+        Ability.CARDS: Capability(
+            support=Support.DEGRADED, note="shown as blocks, without a frame"
+        ),
+        Ability.TYPING: Capability(
+            support=Support.DEGRADED, note="a status line, in threads of the agent view only"
+        ),
+    },
+    # https://docs.slack.dev/reference/methods/chat.postMessage
+    # https://docs.slack.dev/messaging/working-with-files
+    limits=TextLimits(part_chars=3_900, file_bytes=1_000_000_000),
+)

@@ -44,6 +44,7 @@ from gateway.stores import Stores, open_stores
 from gateway.supervisor import Run, Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web.agent_api import AgentApi
+from gateway.web.messages import MessageOperations
 from gateway.web.ops import Ops
 from gateway.web.server import listening
 from plugin_bridge.bridge import Bridge
@@ -191,7 +192,13 @@ class _House:
 
     def agent_api(self, adapters: dict[Platform, Adapter]) -> AgentApi:
         """Make the agents' listener."""
-        return AgentApi(self._stores.lookup.tenant_of_key, self.submit(adapters), self._metrics)
+        messages = MessageOperations(self.submit(adapters))
+        return AgentApi(
+            self._stores.lookup.tenant_of_key,
+            lambda _: None,
+            messages.operations(),
+            self._metrics,
+        )
 
     def stages(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Sequence[Stage]:
         """Make every worker of this process's roles, in the order in which they stop."""

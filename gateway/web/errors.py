@@ -9,7 +9,9 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from gateway.core.errors import QueueFullError, StoreError
+from gateway.core.errors import QueueFullError, SendError, StoreError
+from gateway.web.models import ErrorBody, ErrorDetail
+from gateway.web.operations import STATUS_OF, Code
 
 log = structlog.get_logger()
 
@@ -21,16 +23,10 @@ class ApiError(Exception):
     """Ends a request with an error body."""
 
     def __init__(
-        self,
-        status: int,
-        code: str,
-        message: str,
-        *,
-        field: str | None = None,
-        allow: str | None = None,
+        self, code: Code, message: str, *, field: str | None = None, allow: str | None = None
     ) -> None:
         super().__init__(message)
-        self.status = status
+        self.status = STATUS_OF[code]
         self.code = code
         self.message = message
         self.field = field
@@ -39,18 +35,21 @@ class ApiError(Exception):
 
 def error_response(error: ApiError) -> web.Response:
     """Make `{"error": {"code", "message", "field"?}}`."""
-    body = {"code": error.code, "message": error.message}
-    if error.field is not None:
-        body["field"] = error.field
+    body = ErrorBody(
+        error=ErrorDetail(code=error.code.value, message=error.message, field=error.field)
+    )
     headers = {}
     if error.status in {429, 503}:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if error.status == 408:
+        # What is left of the body would be read as the next request.
+        headers["Connection"] = "close"
     if error.allow is not None:
         headers["Allow"] = error.allow
     return web.Response(
-        body=msgspec.json.encode({"error": body}),
+        body=msgspec.json.encode(body),
         status=error.status,
         content_type="application/json",
         headers=headers,
@@ -66,18 +65,22 @@ async def error_bodies(request: web.Request, handler: Handler) -> web.StreamResp
         return error_response(exc)
     except StoreError as exc:
         log.warning("api.store_fault", error=str(exc))
-        return error_response(ApiError(503, "store_unavailable", "a store is away: try again"))
+        return error_response(ApiError(Code.STORE_UNAVAILABLE, "a store is away: try again"))
     except QueueFullError as exc:
-        return error_response(ApiError(429, "queue_full", str(exc)))
+        return error_response(ApiError(Code.QUEUE_FULL, str(exc)))
+    except SendError as exc:
+        # Only what has to ask the platform first ends here: nothing was posted.
+        log.warning("api.platform_fault", reason=exc.reason.value, detail=exc.detail)
+        return error_response(ApiError(Code.PLATFORM_FAILED, "the platform did not answer"))
     except web.HTTPException as exc:
         return error_response(_of_http(exc))
     except Exception:
         log.exception("api.fault", path=request.path)
-        return error_response(ApiError(500, "internal_error", "the gateway failed"))
+        return error_response(ApiError(Code.INTERNAL, "the gateway failed"))
 
 
 def _of_http(exc: web.HTTPException) -> ApiError:
-    codes = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
-    code = codes.get(exc.status, "bad_request" if exc.status < 500 else "internal_error")
+    codes = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED, 413: Code.BODY_TOO_LARGE}
+    code = codes.get(exc.status, Code.BAD_REQUEST if exc.status < 500 else Code.INTERNAL)
     # RFC 9110 section 15.5.6: a 405 names what would be allowed.
-    return ApiError(exc.status, code, exc.reason, allow=exc.headers.get("Allow"))
+    return ApiError(code, exc.reason, allow=exc.headers.get("Allow"))

@@ -9,6 +9,11 @@ from aiohttp import web
 
 from gateway.core.errors import ConfigError
 
+IDLE_FOR_S = 60.0
+"""Until a connection that asks nothing is closed, or one whose first request never gets complete:
+aiohttp's own hour would let anybody hold them all.
+"""
+
 
 @asynccontextmanager
 async def listening(
@@ -18,7 +23,13 @@ async def listening(
 
     On leaving, running requests get 5 s to end. Raises ConfigError when it cannot listen.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=5.0)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        handle_signals=False,
+        shutdown_timeout=5.0,
+        keepalive_timeout=IDLE_FOR_S,
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)

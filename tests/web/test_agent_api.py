@@ -15,7 +15,10 @@ from gateway.core.errors import QueueFullError, StoreError
 from gateway.core.ids import ConversationId, MessageId, TenantId
 from gateway.egress.submit import Refusal, Submission, Submitted
 from gateway.telemetry.metrics import Metrics
-from gateway.web.agent_api import MAX_BODY_BYTES, MAX_KEY_CHARS, MAX_TEXT_CHARS, AgentApi
+from gateway.web.agent_api import AgentApi
+from gateway.web.messages import MessageOperations
+from gateway.web.models import MAX_KEY_CHARS, MAX_TEXT_CHARS
+from gateway.web.reading import MAX_BODY_BYTES
 from gateway.web.server import listening
 
 HERE = "slack:T0ACME:C0AAAA"
@@ -85,7 +88,7 @@ class Client:
     ) -> Answer:
         """Send a request; what is left out is right."""
         data = json.dumps(GOOD if body is None else body) if not _is_raw(body) else body
-        sent = dict(headers or {})
+        sent = {"Content-Type": "application/json", **(headers or {})}
         if key is not None:
             sent.setdefault("Authorization", f"Bearer {key}")
         if idempotency is not None:
@@ -103,7 +106,8 @@ def _is_raw(body: object) -> bool:
 @asynccontextmanager
 async def _serving(house: House) -> AsyncIterator[Client]:
     metrics = Metrics()
-    app = AgentApi(house.tenant_of_key, house.submit, metrics).application()
+    operations = MessageOperations(house.submit).operations()
+    app = AgentApi(house.tenant_of_key, lambda _: None, operations, metrics).application()
     async with (
         listening(app, "127.0.0.1", 0, setting="test") as port,
         aiohttp.ClientSession() as session,
@@ -144,13 +148,11 @@ async def test_a_key_speaks_for_its_own_tenant(agent: Client) -> None:
     ("body", "field_name"),
     [
         ({"text": "hello"}, "conversation"),
-        ({"conversation": HERE}, "text"),
         ({"conversation": 1, "text": "hello"}, "conversation"),
         ({"conversation": None, "text": "hello"}, "conversation"),
         ({"conversation": {"id": HERE}, "text": "hello"}, "conversation"),
         ({"conversation": "", "text": "hello"}, "conversation"),
         ({"conversation": "c" * 513, "text": "hello"}, "conversation"),
-        ({"conversation": HERE, "text": ""}, "text"),
         ({"conversation": HERE, "text": 1}, "text"),
         ({"conversation": HERE, "text": None}, "text"),
         ({"conversation": HERE, "text": ["hello"]}, "text"),
@@ -158,6 +160,18 @@ async def test_a_key_speaks_for_its_own_tenant(agent: Client) -> None:
         ({**GOOD, "tenant": "globex"}, "tenant"),
         ({**GOOD, "Text": "hello"}, "Text"),
         (b'{"conversation":' + b"[" * 100_000, "conversation"),
+        (
+            {**GOOD, "to": {"platform": "slack", "workspace": "T0ACME", "user": "U1"}},
+            "conversation",
+        ),
+        ({"to": {"platform": "irc", "workspace": "T0ACME", "user": "U1"}}, "to.platform"),
+        ({"to": {"platform": "slack", "workspace": "T0ACME"}}, "to"),
+        ({"to": {"platform": "slack", "user": "U1"}}, "to.workspace"),
+        ({**GOOD, "components": [{"type": "buttons", "buttons": []}]}, "components[0].buttons"),
+        ({**GOOD, "components": [{"type": "window"}]}, "components[0].type"),
+        ({**GOOD, "files": ["../etc/passwd"]}, "files[0]"),
+        (b"", "conversation"),
+        (b"{}", "conversation"),
     ],
     ids=lambda value: repr(value)[:60],
 )
@@ -182,7 +196,6 @@ async def test_a_body_that_is_no_object_is_refused(agent: Client, body: str) -> 
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"{",
         b"hello",
         b"{'text': 1}",
@@ -254,7 +267,7 @@ async def test_an_idempotency_key_is_needed(agent: Client, key: str | None) -> N
     ("refusal", "status", "code", "field_name"),
     [
         (Refusal.UNKNOWN_CONVERSATION, 404, "unknown_conversation", "conversation"),
-        (Refusal.BLANK_TEXT, 400, "invalid_field", "text"),
+        (Refusal.BLANK_TEXT, 422, "blank_text", "text"),
         (Refusal.TOO_LONG, 413, "message_too_long", "text"),
         (Refusal.KEY_REUSED, 409, "idempotency_key_reused", "Idempotency-Key"),
     ],
@@ -325,7 +338,11 @@ async def test_a_larger_body_in_chunks_is_refused(agent: Client) -> None:
         for _ in range(MAX_BODY_BYTES // 8192 + 2):
             yield b" " * 8192
 
-    headers = {"Authorization": "Bearer cgk_acme-key", "Idempotency-Key": "k"}
+    headers = {
+        "Authorization": "Bearer cgk_acme-key",
+        "Idempotency-Key": "k",
+        "Content-Type": "application/json",
+    }
     url = f"{agent.url}/v1/messages"
     async with agent.session.post(url, data=chunks(), headers=headers) as response:
         assert 413 == response.status

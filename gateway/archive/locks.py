@@ -12,6 +12,8 @@ from enum import IntEnum
 from gateway.archive.connection import Connection, Pool, archive_errors
 from gateway.core.errors import StoreError
 
+_CLAIMS = 0x6377
+
 
 class Lock(IntEnum):
     """Keys of `pg_advisory_lock`."""
@@ -35,6 +37,26 @@ async def held(pool: Pool, lock: Lock, *, wait_s: float = 30.0) -> AsyncIterator
         yield connection
     finally:
         # The pool's own clean-up of a returned connection lets go of every advisory lock.
+        with archive_errors():
+            await pool.release(connection)
+
+
+@asynccontextmanager
+async def claimed(pool: Pool, what: str) -> AsyncIterator[bool]:
+    """Try to be the only one over all processes who does `what`; gives False at once when somebody
+    else does. Raises StoreError.
+    """
+    with archive_errors():
+        connection = await pool.acquire()
+    try:
+        with archive_errors():
+            # Two numbers are another space than the one that Lock lives in.
+            yield bool(
+                await connection.fetchval(
+                    "SELECT pg_try_advisory_lock($1, hashtext($2))", _CLAIMS, what
+                )
+            )
+    finally:
         with archive_errors():
             await pool.release(connection)
 

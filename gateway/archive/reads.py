@@ -21,7 +21,7 @@ from gateway.archive.records import (
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, Limits, TenantStatus
+from gateway.core.tenants import AccessPolicy, Agents, HistoryPolicy, Limits, TenantStatus
 
 _BINDINGS = """
     SELECT b.tenant_id, b.platform, b.workspace_id, b.epoch, b.created_at,
@@ -145,6 +145,8 @@ def _tenant(row: Row) -> TenantRecord:
             access=msgspec.json.decode(row["access"], type=AccessPolicy),
             limits=msgspec.json.decode(row["limits"], type=Limits),
             retry=msgspec.json.decode(row["retry"], type=RetryPolicy),
+            history=msgspec.json.decode(row["history"], type=HistoryPolicy),
+            require_reply_token=row["require_reply_token"],
         ),
         status=TenantStatus(row["status"]),
         created_at=row["created_at"],

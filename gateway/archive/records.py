@@ -13,6 +13,7 @@ from gateway.core.tenants import (
     Agents,
     Binding,
     Endpoint,
+    HistoryPolicy,
     Limits,
     Tenant,
     TenantStatus,
@@ -30,6 +31,8 @@ class TenantSpec(msgspec.Struct, frozen=True, kw_only=True):
     access: AccessPolicy = AccessPolicy()
     limits: Limits = Limits()
     retry: RetryPolicy = RetryPolicy()
+    history: HistoryPolicy = HistoryPolicy()
+    require_reply_token: bool = False
 
 
 class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +52,8 @@ class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
             agents=self.spec.agents,
             access=self.spec.access,
             limits=self.spec.limits,
+            history=self.spec.history,
+            require_reply_token=self.spec.require_reply_token,
         )
 
     def endpoint(self, sealed_secrets: tuple[str, ...]) -> Endpoint:

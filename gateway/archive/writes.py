@@ -8,20 +8,16 @@ from datetime import datetime
 
 import msgspec
 
-from gateway.archive.connection import Connection, archive_errors, fetch, fetch_one
-from gateway.archive.reads import RegistryReads
+from gateway.archive.connection import archive_errors, fetch, fetch_one
+from gateway.archive.installations import InstallationWrites
 from gateway.archive.records import TenantSpec
 from gateway.core.errors import ConflictError, NotFoundError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.tenants import TenantStatus
 
 
-class RegistryWrites(RegistryReads):
+class RegistryWrites(InstallationWrites):
     """Statements on the connection that holds the registry's lock."""
-
-    def __init__(self, connection: Connection) -> None:
-        super().__init__(connection)
-        self._connection = connection
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[None]:
@@ -35,8 +31,10 @@ class RegistryWrites(RegistryReads):
         row = await fetch_one(
             self._connection,
             """INSERT INTO tenants (id, name, status, endpoint_url, timeout_s,
-                                    agents, access, limits, retry)
-               VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, $9::jsonb)
+                                    agents, access, limits, retry, history,
+                                    require_reply_token)
+               VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, $9::jsonb, $10::jsonb,
+                       $11)
                ON CONFLICT DO NOTHING RETURNING id""",
             spec.id,
             spec.name,
@@ -51,7 +49,8 @@ class RegistryWrites(RegistryReads):
         row = await fetch_one(
             self._connection,
             """UPDATE tenants SET name = $2, endpoint_url = $3, timeout_s = $4, agents = $5::jsonb,
-                      access = $6::jsonb, limits = $7::jsonb, retry = $8::jsonb, updated_at = now()
+                      access = $6::jsonb, limits = $7::jsonb, retry = $8::jsonb,
+                      history = $9::jsonb, require_reply_token = $10, updated_at = now()
                 WHERE id = $1 RETURNING id""",
             spec.id,
             spec.name,
@@ -117,23 +116,6 @@ class RegistryWrites(RegistryReads):
             raise NotFoundError(f"{platform.value} workspace {workspace!r} is bound to nobody")
         return TenantId(row["tenant_id"])
 
-    async def put_installation(
-        self, platform: Platform, workspace: WorkspaceId, sealed: str, bot_user: str | None
-    ) -> None:
-        """Keep the sealed credential of a bound workspace; the newest one counts."""
-        await fetch(
-            self._connection,
-            """INSERT INTO installations (platform, workspace_id, sealed_credential, bot_user)
-               VALUES ($1, $2, $3, $4)
-               ON CONFLICT (platform, workspace_id) DO UPDATE
-                  SET sealed_credential = excluded.sealed_credential,
-                      bot_user = excluded.bot_user, updated_at = now()""",
-            platform.value,
-            workspace,
-            sealed,
-            bot_user,
-        )
-
     async def add_agent_key(self, tenant: TenantId, digest: str) -> None:
         """Make a bearer key valid, by its digest."""
         await fetch(
@@ -196,27 +178,11 @@ class RegistryWrites(RegistryReads):
             )
         return len(rows)
 
-    async def reseal_installations(self, reseal: Callable[[str], str]) -> int:
-        """Encrypt every platform credential again; return how many there are."""
-        rows = await fetch(
-            self._connection, "SELECT platform, workspace_id, sealed_credential FROM installations"
-        )
-        with archive_errors():
-            await self._connection.executemany(
-                """UPDATE installations SET sealed_credential = $3
-                    WHERE platform = $1 AND workspace_id = $2""",
-                [
-                    (row["platform"], row["workspace_id"], reseal(row["sealed_credential"]))
-                    for row in rows
-                ],
-            )
-        return len(rows)
-
 
 def _columns(spec: TenantSpec) -> tuple[str | float, ...]:
-    policies = (spec.agents, spec.access, spec.limits, spec.retry)
+    policies = (spec.agents, spec.access, spec.limits, spec.retry, spec.history)
     texts = [msgspec.json.encode(policy).decode() for policy in policies]
-    return (spec.endpoint_url, spec.timeout_s, *texts)
+    return (spec.endpoint_url, spec.timeout_s, *texts, spec.require_reply_token)
 
 
 def _found(row: object | None, tenant: TenantId) -> None:

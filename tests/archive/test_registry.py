@@ -15,7 +15,14 @@ from gateway.core.clock import utc_now
 from gateway.core.errors import ConflictError, NotFoundError, StoreError
 from gateway.core.ids import AgentId, Platform, TenantId, WorkspaceId
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, Limits, TenantStatus
+from gateway.core.tenants import (
+    AccessPolicy,
+    Agents,
+    HistoryPolicy,
+    HistoryScope,
+    Limits,
+    TenantStatus,
+)
 
 ACME = TenantId("acme")
 GLOBEX = TenantId("globex")
@@ -32,6 +39,8 @@ def spec(tenant: TenantId = ACME) -> TenantSpec:
         access=AccessPolicy(direct_messages=False, allowed_channels=("C0AAAAAAAAA",)),
         limits=Limits(events_per_minute=60),
         retry=RetryPolicy(max_attempts=3),
+        history=HistoryPolicy(messages=3, scope=HistoryScope.ALL),
+        require_reply_token=True,
     )
 
 

@@ -1,192 +1,89 @@
-"""Markdown tokens to Slack mrkdwn blocks. Pure.
+"""Slack mrkdwn. Pure; the only place that escapes for Slack.
 
 Every `<` of the text leaves as `&lt;`, so no agent can produce `<!channel>` or `<@U...>`: the only
-`<` in the output are links made here. https://docs.slack.dev/messaging/formatting-message-text
+`<` in the output are links and mentions made here. Marks cannot be escaped in mrkdwn at all, so a
+literal one that might be read as markup is shown by a sign that looks the same.
+https://docs.slack.dev/messaging/formatting-message-text
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from typing import Final
 
-import msgspec
-from markdown_it.token import Token
+from adapters.markdown import marks
+from adapters.markdown.clean import ZERO_WIDTH_SPACE
+from adapters.markdown.line import LOOKALIKE_BACKTICK
 
-from adapters.markdown.slack_inline import escape, mrkdwn, plain, without_fences
-from adapters.markdown.split import Block
-
-SLACK_ATOM = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
+SLACK_ATOM: Final = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
 """What a cut must not tear apart in mrkdwn: links and escaped characters."""
 
-_QUOTE = "> "
-_INDENT = "    "
-_RULE = "———"
-_MAX_PADDED_CHARS = 40
+_LOOKALIKES = {"*": "\u2217", "_": "\u02cd", "~": "\u223c", "`": LOOKALIKE_BACKTICK}
+_OWN_OR_LITERAL = re.compile(f"<[^<>\n]*>|{marks.CODE}[^{marks.CODE}]*{marks.CODE}|[*_~`]")
+_IDS = {"user": re.compile("[UW][A-Z0-9]{1,63}"), "channel": re.compile("[CDG][A-Z0-9]{1,63}")}
+_SIGILS = {"user": "@", "channel": "#"}
 
 
-def slack_blocks(tokens: Sequence[Token], source: str) -> list[Block]:
-    """Render the tokens of `source`; it may give no block at all."""
-    return _Walk(source).blocks(tokens)
+class Slack:
+    """The dialect of Slack: no headings, no languages, code in no quote."""
+
+    signs: Final = {
+        marks.STRONG: "*",
+        marks.EMPHASIS: "_",
+        marks.STRIKE: "~",
+        marks.SPOILER: "||",
+        marks.CODE: "`",
+    }
+    edged: Final = frozenset({marks.STRONG, marks.EMPHASIS, marks.STRIKE, marks.CODE})
+    atom: Final = SLACK_ATOM
+    bullet: Final = "• "
+    hanging: Final = "    "
+    newline: Final = "\n"
+    heading_levels: Final = 0
+    markdown_blocks: Final = False
+    indented_blocks: Final = False
+    schemes: Final = ("http://", "https://", "mailto:")
+
+    def text(self, text: str) -> str:
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+    def code(self, code: str) -> str:
+        return self.text(code)
+
+    def line(self, line: str) -> str:
+        """Replace literal marks at the edge of a word, if there are two that could pair."""
+        found = [match for match in _OWN_OR_LITERAL.finditer(line) if _is_edge(match)]
+        count = Counter(match[0] for match in found)
+        for mark in self.signs.keys() - {marks.CODE}:
+            count[self.signs[mark]] += line.count(mark)
+        for match in reversed(found):
+            if count[match[0]] > 1:
+                line = line[: match.start()] + _LOOKALIKES[match[0]] + line[match.end() :]
+        return line
+
+    def line_start(self, line: str) -> str:
+        # An escaped ">" is a quote to Slack all the same.
+        return f"{ZERO_WIDTH_SPACE}{line}" if line.startswith("&gt;") else line
+
+    def link(self, target: str, label: str) -> str:
+        return f"<{self.text(target)}|{self.text(label)}>"
+
+    def address(self, target: str) -> str:
+        return f"<{self.text(target)}>"
+
+    def mention(self, kind: str, mentioned: str) -> str | None:
+        return f"<{_SIGILS[kind]}{mentioned}>" if _IDS[kind].fullmatch(mentioned) else None
 
 
-class _List(msgspec.Struct):
-    """An open list; `number` is that of the next item, None for bullets."""
-
-    number: int | None
-
-    def marker(self) -> str:
-        if self.number is None:
-            return "• "
-        self.number += 1
-        return f"{self.number - 1}. "
+def _is_edge(match: re.Match[str]) -> bool:
+    """Whether a sign is one of the text and may begin or end emphasis."""
+    if match[0] not in _LOOKALIKES:
+        return False
+    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    inside_word = before.isalnum() and after.isalnum()
+    alone = (not before or before.isspace()) and (not after or after.isspace())
+    return match[0] == "`" or not (inside_word or alone)
 
 
-class _Walk:
-    """One pass over the block tokens, with what is open at the moment."""
-
-    def __init__(self, source: str) -> None:
-        self._source_lines = source.splitlines()
-        self._blocks: list[Block] = []
-        self._quotes = 0
-        self._heading = False
-        self._lists: list[_List] = []
-        self._marker = ""
-        self._tight = False
-        self._table: _Table | None = None
-        self._steps: dict[str, Callable[[Token], None]] = {
-            "inline": self._inline,
-            "heading_open": self._open_heading,
-            "heading_close": self._close_heading,
-            "blockquote_open": self._open_quote,
-            "blockquote_close": self._close_quote,
-            "bullet_list_open": self._open_list,
-            "ordered_list_open": self._open_list,
-            "bullet_list_close": self._close_list,
-            "ordered_list_close": self._close_list,
-            "list_item_open": self._open_item,
-            "list_item_close": self._close_item,
-            "fence": self._code,
-            "code_block": self._code,
-            "hr": self._rule,
-            "table_open": self._open_table,
-            "tr_open": self._open_row,
-            "table_close": self._close_table,
-        }
-
-    def blocks(self, tokens: Sequence[Token]) -> list[Block]:
-        for token in tokens:
-            step = self._steps.get(token.type)
-            if step is not None:
-                step(token)
-        return self._blocks
-
-    def _inline(self, token: Token) -> None:
-        children = token.children or []
-        if self._table is not None:
-            self._table.rows[-1].append(plain(children))
-        elif text := mrkdwn(children, bold=self._heading):
-            self._text(text)
-
-    def _open_heading(self, _: Token) -> None:
-        self._heading = True
-
-    def _close_heading(self, _: Token) -> None:
-        self._heading = False
-
-    def _open_quote(self, _: Token) -> None:
-        self._bare_marker()
-        self._quotes += 1
-
-    def _close_quote(self, _: Token) -> None:
-        self._quotes -= 1
-
-    def _open_list(self, token: Token) -> None:
-        self._bare_marker()
-        if not self._lists:
-            self._tight = False
-        start = token.attrGet("start")
-        number = None if token.type == "bullet_list_open" else int(1 if start is None else start)
-        self._lists.append(_List(number))
-
-    def _close_list(self, _: Token) -> None:
-        self._lists.pop()
-        if not self._lists:
-            self._tight = False
-
-    def _open_item(self, _: Token) -> None:
-        self._marker = self._lists[-1].marker()
-
-    def _close_item(self, _: Token) -> None:
-        self._bare_marker()
-
-    def _code(self, token: Token) -> None:
-        self._fence(token.content.removesuffix("\n"))
-
-    def _rule(self, _: Token) -> None:
-        self._text(_RULE)
-
-    def _open_table(self, token: Token) -> None:
-        first, last = token.map or [0, 0]
-        self._table = _Table(source=self._source_lines[first:last])
-
-    def _open_row(self, _: Token) -> None:
-        if self._table is not None:
-            self._table.rows.append([])
-
-    def _close_table(self, _: Token) -> None:
-        if self._table is not None:
-            self._fence("\n".join(self._table.lines()))
-        self._table = None
-
-    def _bare_marker(self) -> None:
-        """Show the marker of an item that begins with no paragraph on a line of its own."""
-        if self._marker:
-            self._text("")
-
-    def _text(self, text: str) -> None:
-        outer = _INDENT * max(0, len(self._lists) - 1)
-        hanging = _INDENT * len(self._lists)
-        first = outer + self._marker if self._marker else hanging
-        self._marker = ""
-        self._add((first + text.replace("\n", "\n" + hanging)).rstrip(" "), fenced=False)
-
-    def _fence(self, code: str) -> None:
-        # Outside of quotes and indentation: Slack would show the "> " and the spaces as code.
-        self._bare_marker()
-        self._add(escape(without_fences(code)), fenced=True)
-
-    def _add(self, text: str, *, fenced: bool) -> None:
-        prefix = _QUOTE if self._quotes and not fenced else ""
-        self._blocks.append(Block(text=text, prefix=prefix, fenced=fenced, tight=self._tight))
-        self._tight = bool(self._lists)
-
-
-class _Table(msgspec.Struct, kw_only=True):
-    """A table, which Slack has none of: columns of a monospace block."""
-
-    source: list[str]
-    rows: list[list[str]] = []
-
-    def lines(self) -> Iterator[str]:
-        if self._has_loose_cells():
-            yield from self.source
-            return
-        widths = [self._width(column) for column in range(len(self.rows[0]))]
-        for index, row in enumerate(self.rows):
-            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=False))
-            yield " | ".join(cells).rstrip()
-            if index == 0:
-                yield "-|-".join("-" * width for width in widths)
-
-    def _has_loose_cells(self) -> bool:
-        """The parser drops cells beyond the head's columns; then the source is shown instead."""
-        columns = len(self.rows[0])
-        return any(
-            len(re.split(r"(?<!\\)\|", line.strip().strip("|"))) > columns for line in self.source
-        )
-
-    def _width(self, column: int) -> int:
-        # One very long cell must not pad every other row to its length.
-        return min(
-            _MAX_PADDED_CHARS, max(len(row[column]) for row in self.rows if column < len(row))
-        )
+SLACK: Final = Slack()

@@ -8,14 +8,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adapters.markdown import marks
+from adapters.markdown.escapes import escaped_start
 from adapters.markdown.split import Block, split
 
 ATOM = re.compile(r"<[^<>\n]*>|&lt;")
 
 
+SIGNS = {marks.STRONG: "**", marks.EMPHASIS: "_", marks.CODE: "`"}
+
+
 def parts(*blocks: Block, limit: int = 40) -> list[str]:
     """Split at a limit that fits on a line of a test."""
     return split(blocks, limit=limit, atom=ATOM)
+
+
+def marked(text: str, *, limit: int) -> list[str]:
+    """Split one line whose marks stand as `{b}`, `{i}` and `{c}`."""
+    line = text.format(b=marks.STRONG, i=marks.EMPHASIS, c=marks.CODE)
+    return split([Block(text=line)], limit=limit, atom=ATOM, signs=SIGNS, line_start=escaped_start)
 
 
 def test_blocks_that_fit_stay_together() -> None:
@@ -59,6 +70,68 @@ def test_a_fence_is_closed_and_opened_again() -> None:
 def test_a_quote_goes_on_in_the_next_part() -> None:
     """Every line of it is marked, also those made by cutting."""
     assert [f"> {'q' * 38}", "> qq"] == parts(Block(text="q" * 40, prefix="> "))
+
+
+def test_marks_are_closed_and_opened_again() -> None:
+    """Else half of the text would lose its emphasis, and the other half gain some."""
+    assert ["**aaaa bbbb** ", "**cccc dddd** ", "**eeee** f"] == marked(
+        "{b}aaaa bbbb cccc dddd eeee{b} f", limit=24
+    )
+    assert ["**_aaaa bbbb_** ", "**_cccc dddd_ eee**"] == marked(
+        "{b}{i}aaaa bbbb cccc dddd{i} eee{b}", limit=26
+    )
+
+
+def test_a_cut_leaves_no_empty_marks() -> None:
+    """Platforms show marks around nothing as they are."""
+    line = "a" * 17 + "{b}" + "b" * 14 + "{b}"
+    assert ["a" * 17, f"**{'b' * 14}**"] == marked(line, limit=28)
+
+
+def test_a_cut_makes_no_markup() -> None:
+    """What comes to the start of a line is still the middle of a sentence."""
+    assert ["aaaa bbbb ", "\\# cccc dd ", "\\> eeeeeeee"] == marked(
+        "aaaa bbbb # cccc dd > eeeeeeee", limit=20
+    )
+
+
+def test_a_fence_keeps_its_language_and_a_table_its_head() -> None:
+    """In every part."""
+    code = Block(text="\n".join(["x" * 20] * 2), fenced=True, language="py", head="a | b\n--|--")
+    assert [f"```py\na | b\n--|--\n{'x' * 20}\n```"] * 2 == parts(code, limit=50)
+
+
+def test_a_head_too_large_to_repeat_is_written_once() -> None:
+    """It would leave no room for rows."""
+    table = Block(text="x" * 20, fenced=True, head="h" * 20)
+    assert [f"```\n{'h' * 20}\n```", f"```\n{'x' * 20}\n```"] == parts(table)
+
+
+def test_a_list_stays_whole_if_a_part_can_hold_it() -> None:
+    """It rather begins a new part."""
+    items = [Block(text=f"- {'x' * 10}", tight=bool(n), keep=bool(n)) for n in range(3)]
+    assert ["a" * 10, "\n".join([f"- {'x' * 10}"] * 3)] == parts(Block(text="a" * 10), *items)
+
+
+def test_a_list_that_no_part_holds_is_cut_between_items() -> None:
+    """And fills the part before it."""
+    items = [Block(text=f"- {'x' * 10}", tight=bool(n), keep=bool(n)) for n in range(4)]
+    assert ["a" * 10 + f"\n\n- {'x' * 10}\n- {'x' * 10}", "\n".join([f"- {'x' * 10}"] * 2)] == (
+        parts(Block(text="a" * 10), *items)
+    )
+
+
+def test_a_part_begins_with_three_spaces_at_most() -> None:
+    """Four would be code in Markdown."""
+    item = Block(text=f"- {'x' * 20}", indent=" " * 6)
+    assert ["a" * 38, f"   - {'x' * 20}"] == parts(Block(text="a" * 38), item)
+
+
+def test_the_limit_is_in_the_unit_of_the_platform() -> None:
+    """Here bytes."""
+    text = "é" * 30
+    made = split([Block(text=text)], limit=40, atom=ATOM, measure=lambda text: 2 * len(text))
+    assert ["é" * 20, "é" * 10] == made
 
 
 def test_nothing_but_white_space_makes_no_part() -> None:

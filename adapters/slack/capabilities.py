@@ -20,8 +20,15 @@ CAPABILITIES: Final = Capabilities(
         Ability.CARDS: Capability(
             support=Support.DEGRADED, note="shown as blocks, without a frame"
         ),
-        Ability.TYPING: Capability(
-            support=Support.DEGRADED, note="a status line, in threads of the agent view only"
+        Ability.TYPING: Capability(support=Support.DEGRADED, note="a status line, in threads only"),
+        Ability.REACTIONS: Capability(
+            support=Support.NATIVE, note="the common emoji, and all others by Slack's names of them"
+        ),
+        Ability.EPHEMERAL: Capability(
+            support=Support.NATIVE, note="fades by itself, and cannot be edited or deleted"
+        ),
+        Ability.RAW: Capability(
+            support=Support.NATIVE, note="blocks, attachments, unfurl_links, unfurl_media"
         ),
     },
     # https://docs.slack.dev/reference/methods/chat.postMessage

@@ -9,20 +9,25 @@ from yarl import URL
 class SlackConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One Slack app.
 
-    `app_token` is the app's `xapp-` token with `connections:write`; bot tokens come with each
-    message. `sockets` of at most 10 share the events between them. A connection that shows no sign
-    of life for `dead_after_s` is replaced. `max_in_flight` events may wait for their commit before
-    reading stops. A frame over `max_frame_bytes` is ignored, one over four times that ends its
-    socket.
+    `app_token` is the app's `xapp-` token with `connections:write`, and `authorizations:read` for
+    shared channels; bot tokens come with each message. `sockets` of at most 10 share the events
+    between them. A connection that shows no sign of life for `dead_after_s` is replaced.
+    `max_in_flight` events may wait for their commit before reading stops, or requests are refused.
+    A frame over `max_frame_bytes` is ignored, one over four times that ends its socket.
 
     The wait before an attempt to connect is drawn from 0 to a ceiling: `backoff_base_s`, doubled by
     each failure up to `backoff_cap_s`, and anew after a connection that lived `healthy_after_s`. A
     refusal that only a person can lift is tried again after `refused_retry_s`. A socket that Slack
     announced to close is read for at most `linger_s` more. On a stop, commits under way have
     `drain_s` to end. `call_timeout_s` bounds one call of the Web API.
+
+    Requests are verified by `signing_secrets`, newest first; one of more than `max_body_bytes`, or
+    whose body takes longer than `body_timeout_s`, is refused. `command_reply` is what a person who
+    used a slash command reads at once; nothing when it is empty.
     """
 
-    app_token: str
+    app_token: str = ""
+    signing_secrets: tuple[str, ...] = ()
     api_base_url: str = "https://slack.com/api/"
     allowed_hosts: tuple[str, ...] = ("slack.com",)
     sockets: int = 2
@@ -37,9 +42,12 @@ class SlackConfig(msgspec.Struct, frozen=True, kw_only=True):
     call_timeout_s: float = 15.0
     linger_s: float = 30.0
     drain_s: float = 3.0
+    max_body_bytes: int = 1024 * 1024
+    body_timeout_s: float = 5.0
+    command_reply: str = ""
 
     def __repr__(self) -> str:
-        """Keep the token out of logs and tracebacks."""
+        """Keep the token and the secrets out of logs and tracebacks."""
         return f"SlackConfig(api_base_url={self.api_base_url!r}, sockets={self.sockets})"
 
     def method_url(self, method: str) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import Literal, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, Protocol, Self
 
 import aiohttp
 import orjson
@@ -18,7 +18,15 @@ from adapters.slack.web_api import WebApi
 from gateway.core.errors import SendError
 from gateway.core.events import Ignored
 
-Ack = Callable[[str], Awaitable[bool]]
+
+class Ack(Protocol):
+    """Acknowledge an envelope, with an answer if there is one; False when nobody will know."""
+
+    async def __call__(
+        self, envelope_id: str, answer: Mapping[str, object] | None = None
+    ) -> bool: ...
+
+
 Take = Callable[[Envelope | Ignored, Ack], Awaitable[None]]
 """Take a frame of a connection in; the second argument acknowledges on that same connection."""
 
@@ -91,9 +99,10 @@ class Connection:
         finally:
             self._retire("closed")
 
-    async def ack(self, envelope_id: str) -> bool:
+    async def ack(self, envelope_id: str, answer: Mapping[str, object] | None = None) -> bool:
         """Acknowledge an envelope of this connection; False when the connection is gone."""
-        frame = orjson.dumps({"envelope_id": envelope_id})
+        payload = {} if answer is None else {"payload": answer}
+        frame = orjson.dumps({"envelope_id": envelope_id} | payload)
         try:
             await self._socket.send_frame(frame, aiohttp.WSMsgType.TEXT)
         except WIRE_ERRORS:

@@ -30,9 +30,12 @@ _TEMPORARY = frozenset(
         "org_login_required",
         "request_timeout",
         "service_unavailable",
+        # A message that is still growing can be edited as soon as it stands.
+        "streaming_state_conflict",
         "team_added_to_org",
         # A rotated token is looked up anew for the next attempt.
         "token_expired",
+        "update_failed",
     }
 )
 # "It's possible some aspect of the operation succeeded before the error was raised", says Slack.
@@ -49,8 +52,16 @@ WIRE_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
 """All that a call over the wire may raise."""
 
 
-def api_error(code: str) -> SendError:
-    """Translate the `error` of an answer with `ok: false`. An unknown code is a refusal."""
+def rejected(detail: str) -> SendError:
+    """What cannot be asked of Slack; `detail` names the field."""
+    return SendError(Reason.PLATFORM_REJECTED, detail, permanent=True)
+
+
+def api_error(code: str, where: str = "") -> SendError:
+    """Translate the `error` of an answer with `ok: false`. An unknown code is a refusal.
+
+    `where` is the place in the call that Slack points at, as a JSON pointer.
+    """
     if code in _REVOKED:
         return SendError(Reason.NOT_INSTALLED, code, permanent=True)
     if code in _RATE_LIMITED:
@@ -59,7 +70,7 @@ def api_error(code: str) -> SendError:
         return SendError(Reason.PLATFORM_ERROR, code)
     if code in _AMBIGUOUS:
         return SendError(Reason.PLATFORM_ERROR, code, ambiguous=True)
-    return SendError(Reason.PLATFORM_REJECTED, code, permanent=True)
+    return rejected(f"{code} at {where}" if where else code)
 
 
 def http_error(status: int, retry_after: str | None) -> SendError:
@@ -85,6 +96,16 @@ def wire_error(exc: Wire) -> SendError:
     """Translate a failure below HTTP. Only where no connection ever stood, nothing was posted."""
     ambiguous = not isinstance(exc, _NEVER_SENT)
     return SendError(Reason.PLATFORM_UNREACHABLE, type(exc).__name__, ambiguous=ambiguous)
+
+
+def repeatable(error: SendError) -> SendError:
+    """Translate the failure of a call that may be carried out twice: no doubt has to be cleared."""
+    return SendError(
+        error.reason,
+        error.detail,
+        permanent=error.permanent,
+        retry_after_s=error.retry_after_s,
+    )
 
 
 def lookup_error(error: SendError) -> SendError:

@@ -9,6 +9,8 @@ from typing import Self
 # Ids and timestamps end up in keys, URLs and labels, so what does not look like one is none.
 _ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
+_MAX_DEPTH = 8
+
 
 class Malformed(Exception):  # noqa: N818 - reads as a verdict: `raise Malformed(...)`
     """A field that must be there is not. The text names the field, never its content."""
@@ -29,8 +31,13 @@ class Fields:
         value = self._values.get(name)
         if not isinstance(value, str):
             return ""
-        # A lone surrogate is legal in JSON and in str, but no store could write it.
-        return value if value.isascii() else value.encode(errors="replace").decode()
+        return _storable_text(value)
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """The texts in the list of that name."""
+        value = self._values.get(name)
+        items = value if isinstance(value, list) else []
+        return tuple(_storable_text(item) for item in items if isinstance(item, str))
 
     def id(self, name: str) -> str:
         """The id, "" when there is none."""
@@ -71,3 +78,29 @@ class Fields:
         value = self._values.get(name)
         items = value if isinstance(value, list) else []
         return [type(self)(item, f"{self._path}{name}[].") for item in items]
+
+    def document(self) -> dict[str, object]:
+        """The object itself, for a reader of its own; what lies deeper than any reader looks is
+        left out.
+        """
+        document = _storable(self._values, _MAX_DEPTH)
+        return document if isinstance(document, dict) else {}
+
+
+def _storable(value: object, depth: int) -> object:
+    if isinstance(value, str):
+        return _storable_text(value)
+    if isinstance(value, Mapping) and depth:
+        return {
+            _storable_text(name): _storable(item, depth - 1)
+            for name, item in value.items()
+            if isinstance(name, str)
+        }
+    if isinstance(value, list) and depth:
+        return [_storable(item, depth - 1) for item in value]
+    return None if isinstance(value, Mapping | list) else value
+
+
+def _storable_text(text: str) -> str:
+    # A lone surrogate is legal in JSON and in str, but no store could write it.
+    return text if text.isascii() else text.encode(errors="replace").decode()

@@ -12,8 +12,10 @@ from adapters.slack.fields import Fields
 from gateway.core.events import Ignored, IgnoredReason
 
 EVENTS_API = "events_api"
+SLASH_COMMANDS = "slash_commands"
+INTERACTIVE = "interactive"
 
-_KNOWN_TYPES = frozenset({"hello", "disconnect", EVENTS_API, "slash_commands", "interactive"})
+_KNOWN_TYPES = frozenset({"hello", "disconnect", EVENTS_API, SLASH_COMMANDS, INTERACTIVE})
 _KNOWN_ENDS = frozenset({"warning", "refresh_requested", "link_disabled", "too_many_websockets"})
 
 
@@ -31,12 +33,15 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that wants an acknowledgement under its `id`. `retry` counts earlier attempts."""
+    """Something that wants an acknowledgement under its `id`. `retry` counts earlier attempts;
+    `answerable` says that the acknowledgement may carry an answer.
+    """
 
     id: str
     type: str
     payload: object
     retry: int
+    answerable: bool = False
 
 
 Frame = Hello | Disconnect | Envelope | Ignored
@@ -64,8 +69,13 @@ def _read_object(document: dict[str, object]) -> Frame:
     if kind == "disconnect":
         return Disconnect(reason=_one_of(_KNOWN_ENDS, fields.text("reason")))
     if envelope_id:
-        retry = fields.count("retry_attempt")
-        return Envelope(id=envelope_id, type=kind, payload=document.get("payload"), retry=retry)
+        return Envelope(
+            id=envelope_id,
+            type=kind,
+            payload=document.get("payload"),
+            retry=fields.count("retry_attempt"),
+            answerable=fields.flag("accepts_response_payload"),
+        )
     if kind == "other":
         return Ignored(IgnoredReason.NOT_AN_EVENT, "type is not known")
     return Ignored(IgnoredReason.MALFORMED, "envelope_id is missing")

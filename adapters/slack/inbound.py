@@ -1,4 +1,5 @@
-"""Slack's events to InboundEvent. Pure: no network, no clock, no SDK.
+"""Slack's payloads to InboundEvents: one door, and the table of who reads what. Pure: no network,
+no clock, no SDK.
 
 Classifies and never decides: own, bot and unsupported messages are events too, and routing drops
 them on the record. https://docs.slack.dev/apis/events-api/#callback-field
@@ -6,51 +7,97 @@ them on the record. https://docs.slack.dev/apis/events-api/#callback-field
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-import msgspec
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
 
 from adapters.slack.fields import Fields, Malformed
-from adapters.slack.inbound_text import InboundText, to_markdown
-from gateway.core.conversations import ConversationKind, ConversationRef
-from gateway.core.events import (
-    Attachment,
-    EventKind,
-    Ignored,
-    IgnoredReason,
-    InboundEvent,
-    Sender,
+from adapters.slack.frames import EVENTS_API, INTERACTIVE, SLASH_COMMANDS, Envelope
+from adapters.slack.inbound_commands import message_shortcut, shortcut, slash_command
+from adapters.slack.inbound_context import (
+    Context,
+    Install,
+    Parsed,
+    install_of_command,
+    install_of_event,
+    install_of_interaction,
+    interaction_id,
+    platform_kind,
+    sent_at,
+    unsupported,
 )
-from gateway.core.ids import EventId, Platform, WorkspaceId
+from adapters.slack.inbound_interactive import block_actions, view_submission
+from adapters.slack.inbound_lifecycle import (
+    assistant_opened,
+    bot_left,
+    closed,
+    home_opened,
+    member,
+    organisation,
+    stopped,
+    tokens_revoked,
+    uninstalled,
+)
+from adapters.slack.inbound_messages import message
+from adapters.slack.inbound_reactions import reaction
+from gateway.core.events import Ignored, IgnoredReason, InboundEvent
 
-_WITHOUT_EVENT = frozenset({"app_rate_limited", "url_verification"})
-_CREATED_SUBTYPES = frozenset({"", "bot_message", "file_share", "thread_broadcast"})
-_KINDS = {
-    "im": ConversationKind.DIRECT,
-    "mpim": ConversationKind.GROUP,
-    "channel": ConversationKind.CHANNEL,
-    "group": ConversationKind.CHANNEL,
-}
-_NOWHERE = "-"
-"""Stands for the channel of an event that has none, such as team_join."""
+__all__ = ["parse_command", "parse_envelope", "parse_interactive", "read_envelope", "sent_at"]
+
+_WITHOUT_EVENT: Final = frozenset({"app_rate_limited", "url_verification"})
+_INSTALLATIONS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
+_SILENT: Final = frozenset({"block_suggestion", "view_closed"})
+"""Interactions that ask or say nothing that an agent could use."""
+
+_EVENTS: Final[Mapping[str, Callable[[Fields, Context], InboundEvent]]] = MappingProxyType(
+    {
+        "message": message,
+        "app_mention": message,
+        "reaction_added": reaction,
+        "reaction_removed": reaction,
+        "member_joined_channel": member,
+        "member_left_channel": member,
+        "channel_left": bot_left,
+        "group_left": bot_left,
+        "app_home_opened": home_opened,
+        "assistant_thread_started": assistant_opened,
+        "agent_session_stopped": stopped,
+        "channel_archive": closed,
+        "channel_deleted": closed,
+        "group_archive": closed,
+        "group_deleted": closed,
+        "im_close": closed,
+        "app_uninstalled": uninstalled,
+        "tokens_revoked": tokens_revoked,
+    }
+)
+"""Every other event is recorded as unsupported: among them `app_context_changed` and
+`assistant_thread_context_changed`, which tell what a user looks at, many times a minute.
+"""
+
+_INTERACTIONS: Final[Mapping[str, Callable[[Fields, Context], Parsed]]] = MappingProxyType(
+    {
+        "block_actions": block_actions,
+        "view_submission": view_submission,
+        "shortcut": shortcut,
+        "message_action": message_shortcut,
+    }
+)
+
+_NO_OBJECT: Final = Ignored(IgnoredReason.MALFORMED, "payload is not an object")
 
 
-class _Install(msgspec.Struct, frozen=True, kw_only=True):
-    """Which installation of the app an event is for, and who the app is there."""
-
-    workspace: WorkspaceId
-    enterprise: WorkspaceId | None
-    bot: str
-    app: str
-
-
-class _Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What surrounds an inner event."""
-
-    event_id: str
-    install: _Install
-    received_at: datetime
-    retry: int
+def read_envelope(envelope: Envelope, *, received_at: datetime) -> Parsed:
+    """Read what a Socket Mode envelope carries. Never raises."""
+    if envelope.type == EVENTS_API:
+        heard = parse_envelope(envelope.payload, received_at=received_at, retry=envelope.retry)
+        return heard if isinstance(heard, Ignored) else (heard,)
+    if envelope.type == SLASH_COMMANDS:
+        return parse_command(envelope.payload, received_at=received_at, envelope_id=envelope.id)
+    if envelope.type == INTERACTIVE:
+        return parse_interactive(envelope.payload, received_at=received_at, envelope_id=envelope.id)
+    return Ignored(IgnoredReason.NOT_AN_EVENT, f"envelope type {envelope.type}")
 
 
 def parse_envelope(
@@ -61,231 +108,79 @@ def parse_envelope(
     `retry` counts Slack's earlier attempts. Never raises.
     """
     if not isinstance(payload, dict):
-        return Ignored(IgnoredReason.MALFORMED, "payload is not an object")
+        return _NO_OBJECT
     fields = Fields(payload)
     if "event" not in fields and fields.text("type") in _WITHOUT_EVENT:
         return Ignored(IgnoredReason.NOT_AN_EVENT, f"payload.type is {fields.text('type')}")
     try:
-        event = fields.required_child("event")
-        event_id = fields.required_id("event_id")
-        event.required_id("type")
-        install = _install(fields)
-        if install is None:
-            return Ignored(IgnoredReason.NO_WORKSPACE, "authorizations and team_id name none")
-        context = _Context(
-            event_id=event_id, install=install, received_at=received_at, retry=max(0, retry)
-        )
-        return _parse_event(event, context)
+        return _parse_event(fields, received_at, max(0, retry))
     except Malformed as exc:
         return Ignored(IgnoredReason.MALFORMED, str(exc))
 
 
-def _install(payload: Fields) -> _Install | None:
-    """Find our own workspace. In a shared channel `team_id` may be that of strangers, and
-    `authorizations` alone says whose installation hears the event.
+def parse_interactive(payload: object, *, received_at: datetime, envelope_id: str = "") -> Parsed:
+    """Parse the payload of an `interactive` envelope, or of a request in its form field `payload`.
+
+    `envelope_id` names what has no trigger. Never raises.
     """
-    authorization = next(iter(payload.children("authorizations")), Fields(None))
-    workspace = authorization.id("team_id")
-    org_wide = authorization.flag("is_enterprise_install") or not workspace
-    if org_wide:
-        workspace = payload.id("context_team_id")
-        # Strangers' team_id could be another tenant's workspace: then nobody's is the safe answer.
-        if not workspace and not payload.flag("is_ext_shared_channel"):
-            workspace = payload.id("team_id")
-    if not workspace:
-        return None
-    enterprise = authorization.id("enterprise_id") if org_wide else ""
-    return _Install(
-        workspace=WorkspaceId(workspace),
-        enterprise=WorkspaceId(enterprise) if enterprise else None,
-        # Without a bot user the authorization names the person who installed the app.
-        bot=authorization.id("user_id") if authorization.flag("is_bot") else "",
-        app=payload.id("api_app_id"),
-    )
-
-
-def _parse_event(event: Fields, context: _Context) -> InboundEvent:
-    if event.text("type") not in {"message", "app_mention"}:
-        return _unsupported(event, context)
-    subtype = event.text("subtype")
-    if subtype in _CREATED_SUBTYPES:
-        return _created(event, context)
-    if subtype == "message_changed":
-        return _changed(event, context)
-    if subtype == "message_deleted":
-        return _deleted(event, event.child("previous_message"), context)
-    return _unsupported(event, context)
-
-
-def _created(event: Fields, context: _Context) -> InboundEvent:
-    ts = event.required_id("ts")
-    channel = event.required_id("channel")
-    return _message(
-        event,
-        event,
-        context,
-        kind=EventKind.MESSAGE_CREATED,
-        ts=ts,
-        # A mention comes twice, as `message` and as `app_mention`, under two event ids.
-        dedupe_key=f"message:{channel}:{ts}",
-    )
-
-
-def _changed(event: Fields, context: _Context) -> InboundEvent:
-    message = event.required_child("message")
-    previous = event.child("previous_message")
-    if message.text("subtype") == "tombstone":
-        # A deleted message that has replies stays as a stub: to people it is gone.
-        return _deleted(event, previous, context)
-    unfurled = "previous_message" in event and message.text("text") == previous.text("text")
-    if unfurled or message.text("subtype") not in _CREATED_SUBTYPES:
-        return _unsupported(event, context)
-    ts = message.required_id("ts")
-    edit = message.child("edited").id("ts") or event.id("event_ts") or context.event_id
-    return _message(
-        event,
-        message,
-        context,
-        kind=EventKind.MESSAGE_UPDATED,
-        ts=ts,
-        dedupe_key=f"edit:{event.required_id('channel')}:{ts}:{edit}",
-    )
-
-
-def _deleted(event: Fields, previous: Fields, context: _Context) -> InboundEvent:
-    ts = event.id("deleted_ts") or event.child("message").id("ts") or previous.required_id("ts")
-    return InboundEvent(
-        id=EventId(context.event_id),
-        kind=EventKind.MESSAGE_DELETED,
-        conversation=_conversation(event, previous, ts, context),
-        conversation_kind=_conversation_kind(event),
-        sender=_sender(previous, context.install),
-        message_id=ts,
-        dedupe_keys=(context.event_id, f"delete:{event.required_id('channel')}:{ts}"),
-        received_at=context.received_at,
-        sent_at=sent_at(event.id("event_ts")),
-        enterprise=context.install.enterprise,
-        retry=context.retry,
-        platform_kind="message.message_deleted",
-    )
-
-
-def _message(
-    event: Fields, message: Fields, context: _Context, *, kind: EventKind, ts: str, dedupe_key: str
-) -> InboundEvent:
-    """Build a created or an edited message; `message` is what was said, `event` where."""
-    sender = _sender(message, context.install)
-    if not sender.id:
-        raise Malformed("event.user is missing")
-    content = to_markdown(message.text("text"), bot=context.install.bot)
-    return InboundEvent(
-        id=EventId(context.event_id),
-        kind=kind,
-        conversation=_conversation(event, message, ts, context),
-        conversation_kind=_conversation_kind(event),
-        sender=sender,
-        message_id=ts,
-        dedupe_keys=(context.event_id, dedupe_key),
-        received_at=context.received_at,
-        sent_at=sent_at(event.id("event_ts") or ts),
-        text=content.text,
-        mentioned=_is_mentioned(event, content),
-        mentions=content.mentions,
-        attachments=tuple(_attachments(message)),
-        enterprise=context.install.enterprise,
-        retry=context.retry,
-        platform_kind=_platform_kind(event),
-    )
-
-
-def _unsupported(event: Fields, context: _Context) -> InboundEvent:
-    message = event.child("message")
-    ts = event.id("ts") or event.id("event_ts") or context.event_id
-    channel = event.id("channel") or event.child("item").id("channel")
-    return InboundEvent(
-        id=EventId(context.event_id),
-        kind=EventKind.UNSUPPORTED,
-        conversation=ConversationRef(
-            platform=Platform.SLACK,
-            workspace=context.install.workspace,
-            channel=channel or event.child("channel").id("id") or _NOWHERE,
-        ),
-        conversation_kind=_conversation_kind(event),
-        sender=_sender(message if "message" in event else event, context.install),
-        message_id=ts,
-        dedupe_keys=(context.event_id,),
-        received_at=context.received_at,
-        enterprise=context.install.enterprise,
-        retry=context.retry,
-        platform_kind=_platform_kind(event),
-    )
-
-
-def _conversation(event: Fields, message: Fields, ts: str, context: _Context) -> ConversationRef:
-    root = message.id("thread_ts")
-    if root == ts:
-        # A root that has got replies names itself, and must stay in the conversation it began.
-        root = ""
-    if not root and _conversation_kind(event) is not ConversationKind.DIRECT:
-        root = ts
-    return ConversationRef(
-        platform=Platform.SLACK,
-        workspace=context.install.workspace,
-        channel=event.required_id("channel"),
-        thread=root or None,
-    )
-
-
-def _conversation_kind(event: Fields) -> ConversationKind:
-    is_direct = event.id("channel").startswith("D")
-    guess = ConversationKind.DIRECT if is_direct else ConversationKind.CHANNEL
-    return _KINDS.get(event.text("channel_type"), guess)
-
-
-def _sender(message: Fields, install: _Install) -> Sender:
-    profile = message.child("bot_profile")
-    user = message.id("user") or message.child("user").id("id")
-    bot_id = message.id("bot_id") or profile.id("id")
-    app = message.id("app_id") or profile.id("app_id")
-    people = message.child("user_profile")
-    name = (
-        people.text("display_name")
-        or people.text("real_name")
-        or message.text("username")
-        or profile.text("name")
-    )
-    is_self = (bool(user) and user == install.bot) or (bool(app) and app == install.app)
-    is_bot = bool(bot_id) or user == "USLACKBOT" or message.text("subtype") == "bot_message"
-    return Sender(
-        id=user or bot_id, name=name[:200] or None, is_bot=is_bot or is_self, is_self=is_self
-    )
-
-
-def _is_mentioned(event: Fields, content: InboundText) -> bool:
-    return event.text("type") == "app_mention" or content.mentions_bot
-
-
-def _attachments(message: Fields) -> list[Attachment]:
-    return [
-        Attachment(
-            id=file.id("id"),
-            name=file.text("name")[:255] or None,
-            media_type=file.text("mimetype")[:255] or None,
-            size_bytes=file.count("size") or None,
-        )
-        for file in message.children("files")
-        if file.id("id")
-    ]
-
-
-def _platform_kind(event: Fields) -> str:
-    subtype = event.id("subtype")
-    return f"{event.id('type')}.{subtype}" if subtype else event.id("type")
-
-
-def sent_at(ts: str) -> datetime | None:
-    """Read a Slack timestamp such as "1700000000.000100", None when it is none."""
+    if not isinstance(payload, dict):
+        return _NO_OBJECT
+    fields = Fields(payload)
+    kind = fields.text("type")
+    parse = _INTERACTIONS.get(kind)
+    if parse is None:
+        what = kind if kind in _SILENT else "not known"
+        return Ignored(IgnoredReason.NOT_AN_EVENT, f"payload.type is {what}")
+    install = install_of_interaction(fields)
     try:
-        return datetime.fromtimestamp(float(ts), UTC)
-    except (ValueError, OverflowError, OSError):
-        return None
+        return _parse_interaction(fields, parse, install, (received_at, kind, envelope_id))
+    except Malformed as exc:
+        return Ignored(IgnoredReason.MALFORMED, str(exc))
+
+
+def parse_command(payload: object, *, received_at: datetime, envelope_id: str = "") -> Parsed:
+    """Parse the payload of a `slash_commands` envelope, or the form of a request. Never raises."""
+    if not isinstance(payload, dict):
+        return _NO_OBJECT
+    fields = Fields(payload)
+    install = install_of_command(fields)
+    about = (received_at, "slash_command", envelope_id)
+    try:
+        return _parse_interaction(fields, slash_command, install, about)
+    except Malformed as exc:
+        return Ignored(IgnoredReason.MALFORMED, str(exc))
+
+
+def _parse_event(payload: Fields, received_at: datetime, retry: int) -> InboundEvent | Ignored:
+    event = payload.required_child("event")
+    event_id = payload.required_id("event_id")
+    kind = event.required_id("type")
+    install = install_of_event(payload)
+    if install is None and kind in _INSTALLATIONS:
+        install = organisation(payload)
+    if install is None:
+        return Ignored(IgnoredReason.NO_WORKSPACE, "authorizations and team_id name none")
+    context = Context(
+        event_id=event_id,
+        install=install,
+        received_at=received_at,
+        platform_kind=platform_kind(event),
+        retry=retry,
+    )
+    return _EVENTS.get(kind, unsupported)(event, context)
+
+
+def _parse_interaction(
+    payload: Fields,
+    parse: Callable[[Fields, Context], Parsed],
+    install: Install | None,
+    about: tuple[datetime, str, str],
+) -> Parsed:
+    received_at, kind, envelope_id = about
+    event_id = interaction_id(payload, envelope_id)
+    if install is None:
+        return Ignored(IgnoredReason.NO_WORKSPACE, "team and team_id name none")
+    context = Context(
+        event_id=event_id, install=install, received_at=received_at, platform_kind=kind
+    )
+    return parse(payload, context)

@@ -1,33 +1,27 @@
 """Brings envelopes to the gateway's door and acknowledges them. Owns what is under way.
 
-An event is acknowledged only once `accept` has returned; where it failed Slack sends it again.
+An event is acknowledged only once `accept` has returned. Where it failed Slack sends it again; a
+slash command or a press of a button it does not, and the person who did it is told that it failed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 
 from adapters.slack.connection import Ack
-from adapters.slack.frames import EVENTS_API, Envelope
-from adapters.slack.inbound import parse_envelope
+from adapters.slack.frames import Envelope
 from adapters.slack.observer import SocketObserver
-from gateway.core.clock import utc_now
-from gateway.core.errors import QueueFullError, StoreError
-from gateway.core.events import Ignored, IgnoredReason, InboundEvent
-from gateway.core.ports import Accept, Ignore
-
-_log = logging.getLogger(__name__)
+from adapters.slack.reception import Reception, why_unacked
+from gateway.core.events import Ignored
 
 
 class Intake:
     """All envelopes that were taken and are not done, of all connections together."""
 
     def __init__(
-        self, accept: Accept, ignore: Ignore, observer: SocketObserver, *, max_in_flight: int
+        self, reception: Reception, observer: SocketObserver, *, max_in_flight: int
     ) -> None:
-        self._accept = accept
-        self._ignore = ignore
+        self._reception = reception
         self._observer = observer
         self._room = asyncio.Semaphore(max_in_flight)
         # The loop itself holds tasks only weakly: one that nobody holds may vanish with its event.
@@ -55,33 +49,16 @@ class Intake:
         await asyncio.gather(*left, return_exceptions=True)
 
     async def _run(self, frame: Envelope | Ignored, ack: Ack) -> None:
+        if isinstance(frame, Ignored):
+            self._reception.ignore(frame)
+            return
         try:
-            await self._dispose(frame)
-            if isinstance(frame, Envelope) and not await ack(frame.id):
+            answer = await self._reception.take(frame)
+            if not await ack(frame.id, answer):
                 self._observer.unacked("socket_closed")
-        except StoreError:
-            self._observer.unacked("store_error")
-        except QueueFullError:
-            self._observer.unacked("queue_full")
-        except Exception:
-            _log.exception("an envelope could not be taken in; Slack will send it again")
-            self._observer.unacked("fault")
-
-    async def _dispose(self, frame: Envelope | Ignored) -> None:
-        event = _read(frame)
-        if isinstance(event, Ignored):
-            self._ignore(event)
-        else:
-            await self._accept(event)
+        except Exception as exc:
+            self._observer.unacked(why_unacked(exc))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         self._room.release()
-
-
-def _read(frame: Envelope | Ignored) -> InboundEvent | Ignored:
-    if isinstance(frame, Ignored):
-        return frame
-    if frame.type != EVENTS_API:
-        return Ignored(IgnoredReason.NOT_AN_EVENT, f"envelope type {frame.type}")
-    return parse_envelope(frame.payload, received_at=utc_now(), retry=frame.retry)

@@ -18,8 +18,9 @@ class SocketObserver(Protocol):
         """One of hello, disconnect, events_api, slash_commands, interactive, malformed, other."""
 
     def unacked(self, reason: str) -> None:
-        """An envelope was left for Slack to send again: store_error, queue_full, fault,
-        socket_closed, stopped.
+        """An envelope was left for Slack to send again: store_error, queue_full, dialog, fault,
+        socket_closed, stopped. A request was not let in: bad_signature, stale, replayed, too_large,
+        too_slow, busy.
         """
 
 

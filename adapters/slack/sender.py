@@ -1,102 +1,98 @@
-"""Posts messages to Slack and finds them again. Retries nothing: the delivery engine does."""
+"""Everything that can be asked of Slack, in one object. Composes, and does nothing by itself."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
 import aiohttp
 
+from adapters.slack.changes import SlackChanges
 from adapters.slack.config import SlackConfig
-from adapters.slack.errors import lookup_error, unreadable_answer
-from adapters.slack.fields import Fields
-from adapters.slack.inbound import sent_at
-from adapters.slack.outbound import METADATA_EVENT_TYPE, post_message_call
+from adapters.slack.directory import SlackDirectory
+from adapters.slack.files import SlackFiles
+from adapters.slack.people import SlackPeople
+from adapters.slack.posts import SlackPosts
+from adapters.slack.presence import LASTS_S, SlackPresence
 from adapters.slack.web_api import WebApi
-from gateway.core.clock import utc_now
-from gateway.core.deliveries import Reason
-from gateway.core.errors import SendError
-from gateway.core.messages import OutboundMessage, SentMessage
+from gateway.core.conversations import ConversationRef
+from gateway.core.events import Attachment
+from gateway.core.events import Sender as Person
+from gateway.core.ids import WorkspaceId
+from gateway.core.messages import (
+    FileUpload,
+    MessageEdit,
+    OutboundMessage,
+    ReactionChange,
+    SentMessage,
+    SentRef,
+    Target,
+)
+from gateway.core.ports import Download
 from gateway.core.tenants import Credential
-
-# For clocks apart: ours says when the message was accepted, Slack's when it was posted.
-_CLOCKS_APART_S = 300
-_LOOKBACK_S = 25 * 3600
-_PAGE_SIZE = 200
-_MAX_PAGES = 5
 
 
 class SlackSender:
-    """Sender and Readback for Slack."""
+    """Sender, Readback, Edits, Reacts, Typing, Addresses, People, Uploads and Downloads for Slack.
+
+    Every call raises SendError; what each asks of Slack stands at the class that it is handed to.
+    """
+
+    typing_lasts_s: float = LASTS_S
 
     def __init__(self, config: SlackConfig, session: aiohttp.ClientSession) -> None:
-        self._api = WebApi(config, session)
+        api = WebApi(config, session)
+        self._posts = SlackPosts(api)
+        self._changes = SlackChanges(api)
+        self._presence = SlackPresence(api)
+        self._directory = SlackDirectory(api)
+        self._people = SlackPeople(api)
+        self._files = SlackFiles(config, session)
 
     async def send(self, message: OutboundMessage, credential: Credential) -> SentMessage:
-        """Post `message`. Raises SendError.
-
-        https://docs.slack.dev/reference/methods/chat.postMessage
-        """
-        answer = await self._api.write(
-            "chat.postMessage", credential.bot_token, post_message_call(message)
-        )
-        ts = answer.id("ts")
-        if not ts:
-            raise unreadable_answer("the answer names no ts")
-        return _sent(ts)
+        """Post one message."""
+        return await self._posts.send(message, credential)
 
     async def find_sent(
         self, message: OutboundMessage, credential: Credential
     ) -> SentMessage | None:
-        """Look for the message that carries our marker in its metadata.
+        """Look for a message whose answer was lost."""
+        return await self._posts.find_sent(message, credential)
 
-        Raises SendError: permanent with OUTCOME_UNKNOWN when it cannot be known, for want of a
-        scope for example; else worth another try, and still ambiguous.
-        https://docs.slack.dev/messaging/message-metadata
-        """
-        try:
-            return await self._find(message, credential)
-        except SendError as exc:
-            raise lookup_error(exc) from exc
+    async def edit(self, change: MessageEdit, sent: SentRef, credential: Credential) -> SentMessage:
+        """Replace what was said."""
+        return await self._changes.edit(change, sent, credential)
 
-    async def _find(self, message: OutboundMessage, credential: Credential) -> SentMessage | None:
-        method, query = _lookup(message)
-        for _ in range(_MAX_PAGES):
-            page = await self._api.read(method, credential.bot_token, query)
-            if "messages" not in page:
-                raise unreadable_answer("the answer lists no messages")
-            for candidate in page.children("messages"):
-                if _carries(candidate, message.marker) and candidate.id("ts"):
-                    return _sent(candidate.id("ts"))
-            cursor = page.child("response_metadata").text("next_cursor")
-            if not cursor:
-                return None
-            query["cursor"] = cursor
-        raise SendError(Reason.OUTCOME_UNKNOWN, "too many messages to look through", permanent=True)
+    async def delete(self, sent: SentRef, credential: Credential) -> None:
+        """Remove what was said."""
+        await self._changes.delete(sent, credential)
 
+    async def react(self, change: ReactionChange, sent: SentRef, credential: Credential) -> None:
+        """Put an emoji on a message or take it off."""
+        await self._changes.react(change, sent, credential)
 
-def _lookup(message: OutboundMessage) -> tuple[str, dict[str, str]]:
-    """Return the method and the query that list what stands where `message` would stand."""
-    query = {
-        "channel": message.conversation.channel,
-        "include_all_metadata": "true",
-        "oldest": f"{_oldest_s(message):.6f}",
-        "limit": str(_PAGE_SIZE),
-    }
-    if message.conversation.thread is None:
-        return "conversations.history", query
-    return "conversations.replies", query | {"ts": message.conversation.thread}
+    async def typing(self, ref: ConversationRef, credential: Credential, *, on: bool) -> None:
+        """Show that the agent is at work, in threads."""
+        await self._presence.typing(ref, credential, on=on)
 
+    async def address(
+        self, workspace: WorkspaceId, target: Target, credential: Credential
+    ) -> ConversationRef | None:
+        """Find the conversation with a user, or a channel."""
+        return await self._directory.address(workspace, target, credential)
 
-def _oldest_s(message: OutboundMessage) -> float:
-    if message.created_at is None:
-        return utc_now().timestamp() - _LOOKBACK_S
-    # Not an age from now: a dead letter may be replayed after days.
-    return message.created_at.timestamp() - _CLOCKS_APART_S
+    async def person(self, sender: Person, credential: Credential) -> Person:
+        """Tell who somebody is."""
+        return await self._people.person(sender, credential)
 
+    async def upload(
+        self, upload: FileUpload, content: AsyncIterator[bytes], credential: Credential
+    ) -> SentMessage:
+        """Post a file."""
+        return await self._files.upload(upload, content, credential)
 
-def _carries(candidate: Fields, marker: str) -> bool:
-    metadata = candidate.child("metadata")
-    is_ours = metadata.text("event_type") == METADATA_EVENT_TYPE
-    return is_ours and metadata.child("event_payload").text("marker") == marker
-
-
-def _sent(ts: str) -> SentMessage:
-    return SentMessage(id=ts, sent_at=sent_at(ts))
+    def download(
+        self, attachment: Attachment, credential: Credential
+    ) -> AbstractAsyncContextManager[Download]:
+        """Begin to fetch a file."""
+        return self._files.download(attachment, credential)

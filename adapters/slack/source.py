@@ -12,10 +12,13 @@ import random
 
 import aiohttp
 
+from adapters.slack.authorizations import Authorizations
 from adapters.slack.config import SlackConfig
 from adapters.slack.connection import REFUSALS, ConnectFailedError, Connection
+from adapters.slack.dialogs import Dialogs
 from adapters.slack.intake import Intake
 from adapters.slack.observer import SocketObserver, Unobserved
+from adapters.slack.reception import Reception
 from gateway.core.ports import Accept, Ignore
 
 _log = logging.getLogger(__name__)
@@ -31,10 +34,14 @@ class SlackSource:
         *,
         ignore: Ignore,
         observe: SocketObserver | None = None,
+        dialogs: Dialogs | None = None,
+        authorizations: Authorizations | None = None,
     ) -> None:
         self._config = config
         self._session = session
         self._ignore = ignore
+        self._dialogs = dialogs
+        self._authorizations = authorizations
         self._observer = observe or Unobserved()
         # One at a time: slots that reconnect together would be deaf together.
         self._dialling = asyncio.Lock()
@@ -46,9 +53,14 @@ class SlackSource:
         """Listen until cancelled. Then reading stops at once, and commits under way get `drain_s`
         to end and be acknowledged before the sockets close.
         """
-        intake = Intake(
-            accept, self._ignore, self._observer, max_in_flight=self._config.max_in_flight
+        reception = Reception(
+            accept,
+            self._ignore,
+            dialogs=self._dialogs,
+            authorizations=self._authorizations,
+            command_reply=self._config.command_reply,
         )
+        intake = Intake(reception, self._observer, max_in_flight=self._config.max_in_flight)
         slots = [
             asyncio.create_task(self._keep_connected(intake)) for _ in range(self._config.sockets)
         ]

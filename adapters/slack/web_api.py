@@ -6,7 +6,8 @@ message stands twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 
 import aiohttp
 import orjson
@@ -16,10 +17,15 @@ from adapters.slack.errors import (
     WIRE_ERRORS,
     api_error,
     http_error,
+    rejected,
+    repeatable,
     unreadable_answer,
     wire_error,
 )
 from adapters.slack.fields import Fields
+from gateway.core.errors import SendError
+
+_POINTER = re.compile(r"\[json-pointer:(/[\w/-]{0,100})\]")
 
 
 class WebApi:
@@ -33,13 +39,40 @@ class WebApi:
         self._timeout = aiohttp.ClientTimeout(total=config.call_timeout_s, connect=connect_s)
 
     async def write(self, method: str, token: str, body: Mapping[str, object]) -> Fields:
-        """POST a JSON body. Raises SendError."""
+        """POST a JSON body. Raises SendError, ambiguous when it may have been carried out."""
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        return await self._call("POST", method, token, data=orjson.dumps(body), headers=headers)
+        return await self._call("POST", method, token, data=_encoded(body), headers=headers)
 
-    async def read(self, method: str, token: str, query: Mapping[str, str]) -> Fields:
-        """GET: several reading methods take no JSON. Raises SendError."""
-        return await self._call("GET", method, token, params=query)
+    async def repeat(
+        self,
+        method: str,
+        token: str,
+        body: Mapping[str, object],
+        *,
+        excused: Collection[str] = (),
+    ) -> Fields:
+        """POST what does no harm when it is carried out twice. Raises SendError, never ambiguous.
+
+        `excused` are codes of errors that are none to the caller, who gets an empty answer then.
+        """
+        try:
+            return await self.write(method, token, body)
+        except SendError as exc:
+            return _excused(exc, excused)
+
+    async def read(
+        self,
+        method: str,
+        token: str,
+        query: Mapping[str, str],
+        *,
+        excused: Collection[str] = (),
+    ) -> Fields:
+        """GET: several reading methods take no JSON. Else as `repeat`."""
+        try:
+            return await self._call("GET", method, token, params=query)
+        except SendError as exc:
+            return _excused(exc, excused)
 
     async def _call(
         self,
@@ -69,6 +102,20 @@ class WebApi:
             raise wire_error(exc) from exc
 
 
+def _encoded(body: Mapping[str, object]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError as exc:
+        # An agent's own payload: nested too deeply, or with a number beyond 64 bits.
+        raise rejected("the call cannot be written as JSON") from exc
+
+
+def _excused(error: SendError, excused: Collection[str]) -> Fields:
+    if error.detail in excused:
+        return Fields(None)
+    raise repeatable(error) from error
+
+
 def _answer(body: bytes) -> Fields:
     try:
         answer = Fields(orjson.loads(body))
@@ -77,4 +124,13 @@ def _answer(body: bytes) -> Fields:
     if answer.flag("ok"):
         return answer
     code = answer.text("error")
-    raise api_error(code[:64]) if code else unreadable_answer("the answer names no error")
+    if not code:
+        raise unreadable_answer("the answer names no error")
+    raise api_error(code[:64], _place(answer))
+
+
+def _place(answer: Fields) -> str:
+    """Where in the call Slack found fault; its words about it might quote what people wrote."""
+    notes = answer.child("response_metadata").texts("messages")
+    pointer = _POINTER.search(notes[0]) if notes else None
+    return pointer[1] if pointer else ""

@@ -1,5 +1,6 @@
 """A stand-in for Slack: Web API, Socket Mode and the people who write in its workspaces."""
 
+from gateway.sandbox.slack.assistant import Status
 from gateway.sandbox.slack.book import Message
 from gateway.sandbox.slack.directory import Channel, ChannelKind, Team
 from gateway.sandbox.slack.envelopes import Delivery
@@ -33,5 +34,6 @@ __all__ = [
     "SlackRules",
     "SlackSandbox",
     "Slow",
+    "Status",
     "Team",
 ]

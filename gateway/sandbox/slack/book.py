@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.sandbox.changes import Changes
@@ -18,7 +18,10 @@ from gateway.sandbox.wire import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it stands now: edits replace it, deletion removes it."""
+    """One message as it stands now: edits replace it, deletion removes it.
+
+    `reactions` are user ids by the emoji's name. `visible_to` is the only user who sees it.
+    """
 
     team_id: str
     channel_id: str
@@ -34,6 +37,10 @@ class Message:
     metadata: JsonObject | None = None
     blocks: list[object] | None = None
     edited_ts: str | None = None
+    attachments: list[object] | None = None
+    reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    visible_to: str | None = None
+    files: list[object] | None = None
 
     @property
     def is_reply(self) -> bool:
@@ -58,6 +65,7 @@ class MessageBook:
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
         self._channels: dict[tuple[str, str], dict[str, Message]] = {}
+        self._ephemeral: list[Message] = []
         self._by_bot: Counter[tuple[str, str, str]] = Counter()
         self._last_us = 0
 
@@ -80,10 +88,33 @@ class MessageBook:
     def replace(self, message: Message) -> None:
         """Put an edited message in the place of the old one."""
         self._channels[message.team_id, message.channel_id][message.ts] = message
+        self._changes.announce()
 
     def remove(self, message: Message) -> None:
         """Forget a message; its thread stays."""
         del self._channels[message.team_id, message.channel_id][message.ts]
+        self._changes.announce()
+
+    def react(self, message: Message, name: str, user_id: str) -> None:
+        """Put a user's emoji on a message."""
+        users = (*message.reactions.get(name, ()), user_id)
+        self.replace(replace(message, reactions={**message.reactions, name: users}))
+
+    def unreact(self, message: Message, name: str, user_id: str) -> None:
+        """Take a user's emoji off a message."""
+        users = tuple(each for each in message.reactions.get(name, ()) if each != user_id)
+        reactions = {**message.reactions, name: users}
+        self.replace(replace(message, reactions={k: v for k, v in reactions.items() if v}))
+
+    def show(self, message: Message) -> None:
+        """Show a message to one user. It stands in no history and cannot be found again."""
+        self._ephemeral.append(message)
+        self._changes.announce()
+
+    def shown(self, team_id: str, channel_id: str) -> list[Message]:
+        """What was shown to single users of the channel, in order."""
+        where = (team_id, channel_id)
+        return [each for each in self._ephemeral if (each.team_id, each.channel_id) == where]
 
     def get(self, team_id: str, channel_id: str, ts: str) -> Message | None:
         """None when this team's channel has no such message."""

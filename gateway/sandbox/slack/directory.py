@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Literal
 
 ChannelKind = Literal["channel", "group", "im", "mpim"]
+Role = Literal["primary_owner", "owner", "admin", "member", "guest", "single_channel_guest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,36 @@ class Team:
 
 @dataclass(frozen=True, slots=True)
 class Channel:
-    """A conversation of one team; the same id may exist in another team and is another channel."""
+    """A conversation of one team; the same id may exist in another team and is another channel.
+
+    `is_member` tells whether the app's bot is in it.
+    """
 
     team_id: str
     channel_id: str
     kind: ChannelKind
     name: str
+    is_member: bool = True
+    is_archived: bool = False
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the bot can know of it: who is not in a private channel does not see it."""
+        return self.is_member or self.kind == "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person or bot as one team sees it. `home_team_id` is another team's for a stranger in a
+    channel that is shared with that team; `enterprise_id` is set for those of an organisation.
+    """
+
+    user_id: str
+    name: str
+    home_team_id: str
+    locale: str = "en-US"
+    role: Role = "member"
+    enterprise_id: str | None = None
 
 
 class Directory:
@@ -37,7 +63,8 @@ class Directory:
     def __init__(self) -> None:
         self._teams: dict[str, Team] = {}
         self._channels: dict[tuple[str, str], Channel] = {}
-        self._users: dict[tuple[str, str], str] = {}
+        self._users: dict[tuple[str, str], User] = {}
+        self._direct: dict[tuple[str, frozenset[str]], str] = {}
 
     def add_team(self, team: Team) -> None:
         """Install the app in `team`, or replace what was installed."""
@@ -48,11 +75,16 @@ class Directory:
         """Raises KeyError when the team was never added."""
         return self._teams[team_id]
 
-    def team_of(self, token: str, channel_id: str | None) -> Team | None:
-        """The team a bot token speaks for; of an org-wide token, the team that has the channel."""
+    def team_of(
+        self, token: str, channel_id: str | None, team_id: str | None = None
+    ) -> Team | None:
+        """The team a bot token speaks for; of an org-wide token, the one that is named, else the
+        one that has the channel.
+        """
         teams = [team for team in self._teams.values() if team.bot_token == token]
+        named = [team for team in teams if team.team_id == team_id]
         having = [team for team in teams if (team.team_id, channel_id) in self._channels]
-        return next(iter(having or teams), None)
+        return next(iter(named or having or teams), None)
 
     def add_channel(
         self, team_id: str, channel_id: str, kind: ChannelKind | None = None
@@ -65,18 +97,55 @@ class Directory:
         self._channels[team_id, channel_id] = channel
         return channel
 
+    def change_channel(self, channel: Channel) -> None:
+        """Put a changed channel in the place of the old one."""
+        self._channels[channel.team_id, channel.channel_id] = channel
+
     def channel(self, team_id: str, channel_id: str) -> Channel | None:
         """None when this team has no such channel, whoever else has."""
         return self._channels.get((team_id, channel_id))
 
+    def channels(self, team_id: str) -> list[Channel]:
+        """All channels of a team, by id."""
+        own = (each for each in self._channels.values() if each.team_id == team_id)
+        return sorted(own, key=lambda channel: channel.channel_id)
+
+    def open_direct(self, team_id: str, user_ids: Iterable[str]) -> tuple[Channel, bool]:
+        """The direct message with these users, and whether it existed before."""
+        users = frozenset(user_ids)
+        channel_id = self._direct.get((team_id, users))
+        if channel_id is None:
+            kind: ChannelKind = "im" if len(users) == 1 else "mpim"
+            channel_id = f"{'D' if kind == 'im' else 'G'}0DIRECT{len(self._direct)}"
+            self._direct[team_id, users] = channel_id
+            return self.add_channel(team_id, channel_id, kind), False
+        return self._channels[team_id, channel_id], True
+
     def add_user(self, team_id: str, user_id: str, name: str | None = None) -> None:
         """Enter a user; a name once given is kept."""
-        if name is not None or (team_id, user_id) not in self._users:
-            self._users[team_id, user_id] = name or user_id.lower()
+        known = self._users.get((team_id, user_id))
+        if known is None:
+            team = self._teams.get(team_id)
+            known = User(
+                user_id=user_id,
+                name=user_id.lower(),
+                home_team_id=team_id,
+                enterprise_id=None if team is None else team.enterprise_id,
+            )
+        self._users[team_id, user_id] = replace(known, name=name or known.name)
+
+    def change_user(self, team_id: str, user: User) -> None:
+        """Put a changed user in the place of the old one."""
+        self._users[team_id, user.user_id] = user
+
+    def user(self, team_id: str, user_id: str) -> User | None:
+        """None when this team has no such user."""
+        return self._users.get((team_id, user_id))
 
     def user_name(self, team_id: str, user_id: str) -> str | None:
         """None when this team has no such user."""
-        return self._users.get((team_id, user_id))
+        user = self.user(team_id, user_id)
+        return None if user is None else user.name
 
 
 def _kind_of(channel_id: str) -> ChannelKind:

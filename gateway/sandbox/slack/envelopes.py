@@ -2,7 +2,7 @@
 
 Contract: an envelope wants `{"envelope_id": ...}` back within three seconds; an Events API payload
 that got none comes again under a new envelope id, with `retry_attempt` and `retry_reason`, at most
-three times. Interactive payloads and slash commands come once.
+three times. Interactive payloads and slash commands come once, and who caused them sees an error.
 https://docs.slack.dev/apis/events-api/using-socket-mode/ and
 https://docs.slack.dev/apis/events-api/#retries
 """
@@ -37,6 +37,8 @@ class Line(Protocol):
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One envelope that was sent. `sockets` are numbered from 1 in the order they connected.
+
+    `event_type` is an event's type, an interaction's type or the name of a slash command.
 
     `acked` is also true for an answer that came too late to stop the redelivery: compare
     `acked_after_s` with the deadline. `response` is the payload of the acknowledgement.
@@ -196,17 +198,29 @@ def _parse_ack(text: str) -> tuple[str | None, object]:
 def _delivery(outstanding: _Outstanding, socket: int) -> Delivery:
     payload = outstanding.envelope.get("payload")
     payload = payload if isinstance(payload, dict) else {}
-    event = payload.get("event")
     return Delivery(
         envelope_id=outstanding.envelope_id,
         type=str(outstanding.envelope.get("type")),
         event_id=payload.get("event_id"),
-        event_type=event.get("type") if isinstance(event, dict) else None,
-        team_id=payload.get("team_id"),
+        event_type=_event_type(payload),
+        team_id=_team_id(payload),
         retry_attempt=outstanding.attempt,
         socket=socket,
         at=datetime.now(UTC),
     )
+
+
+def _event_type(payload: JsonObject) -> str | None:
+    event = payload.get("event")
+    named = event.get("type") if isinstance(event, dict) else payload.get("command")
+    named = named or payload.get("type")
+    return named if isinstance(named, str) else None
+
+
+def _team_id(payload: JsonObject) -> str | None:
+    team = payload.get("team")
+    named = team.get("id") if isinstance(team, dict) else payload.get("team_id")
+    return named if isinstance(named, str) else None
 
 
 def _event_id(envelope: JsonObject) -> str | None:

@@ -31,6 +31,9 @@ def message_json(message: Message, team: Team) -> JsonObject:
         "bot_id": message.bot_id,
         "app_id": message.app_id,
         "thread_ts": message.thread_ts,
+        "attachments": message.attachments,
+        "files": message.files,
+        "reactions": _reactions(message) or None,
     }
     body: JsonObject = {name: value for name, value in optional.items() if value is not None}
     body |= {"type": "message", "ts": message.ts, "text": message.text, "team": team.team_id}
@@ -97,6 +100,21 @@ def deleted_event(before: Message, team: Team, channel: Channel, at_ts: str) -> 
     }
 
 
+def reaction_event(kind: str, message: Message, name: str, user_id: str, at_ts: str) -> JsonObject:
+    """`kind` is reaction_added or reaction_removed.
+
+    https://docs.slack.dev/reference/events/reaction_added/
+    """
+    return {
+        "type": kind,
+        "user": user_id,
+        "reaction": name,
+        "item_user": message.user,
+        "item": {"type": "message", "channel": message.channel_id, "ts": message.ts},
+        "event_ts": at_ts,
+    }
+
+
 def outer_event(event: JsonObject, team: Team, app_id: str) -> JsonObject:
     """The payload that carries an event.
 
@@ -138,6 +156,13 @@ def _authorization(team: Team) -> JsonObject:
 def _event_context(event: JsonObject, team: Team, app_id: str) -> str:
     about = {"et": event["type"], "tid": team.team_id, "aid": app_id, "cid": event.get("channel")}
     return f"4-{base64.urlsafe_b64encode(orjson.dumps(about)).decode()}"
+
+
+def _reactions(message: Message) -> list[JsonObject]:
+    return [
+        {"name": name, "users": list(users), "count": len(users)}
+        for name, users in message.reactions.items()
+    ]
 
 
 def _bot_profile(message: Message, team: Team) -> JsonObject:

@@ -12,12 +12,13 @@ from gateway.sandbox.slack.events import (
     mentions,
     message_event,
     outer_event,
+    reaction_event,
 )
 from gateway.sandbox.wire import JsonObject
 
 
 class Feed:
-    """The app's event subscriptions: message.* and app_mention."""
+    """The app's event subscriptions: message.*, app_mention, reaction_added, reaction_removed."""
 
     def __init__(
         self, app_id: str, directory: Directory, book: MessageBook, courier: Courier
@@ -61,6 +62,11 @@ class Feed:
         team = self._directory.team(before.team_id)
         channel = self._channel_of(before)
         self.send(team.team_id, deleted_event(before, team, channel, self._book.new_ts()))
+
+    def reacted(self, kind: str, message: Message, name: str, user_id: str) -> None:
+        """An emoji was put on a message (reaction_added) or taken off (reaction_removed)."""
+        at_ts = self._book.new_ts()
+        self.send(message.team_id, reaction_event(kind, message, name, user_id, at_ts))
 
     def _channel_of(self, message: Message) -> Channel:
         return self._directory.add_channel(message.team_id, message.channel_id)

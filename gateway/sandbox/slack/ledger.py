@@ -32,6 +32,10 @@ class SlackLedger:
         bot_id = self._directory.team(team_id).bot_id
         return self._book.messages(team_id, channel_id, lambda m: m.bot_id == bot_id)
 
+    def ephemerals(self, team_id: str, channel_id: str) -> list[Message]:
+        """What the app showed to single users of the channel, in order."""
+        return self._book.shown(team_id, channel_id)
+
     @property
     def deliveries(self) -> Sequence[Delivery]:
         """Every envelope sent, redeliveries included, in order."""

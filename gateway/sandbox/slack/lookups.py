@@ -1,10 +1,8 @@
-"""The Web API methods that read: auth.test, conversations.*, users.info.
+"""The Web API methods that read back: auth.test, conversations.history, conversations.replies.
 
 https://docs.slack.dev/reference/methods/auth.test/
 https://docs.slack.dev/reference/methods/conversations.history/
 https://docs.slack.dev/reference/methods/conversations.replies/
-https://docs.slack.dev/reference/methods/conversations.info/
-https://docs.slack.dev/reference/methods/users.info/
 """
 
 from __future__ import annotations
@@ -34,8 +32,6 @@ class LookupMethods:
             "auth.test": self.auth_test,
             "conversations.history": self.history,
             "conversations.replies": self.replies,
-            "conversations.info": self.channel_info,
-            "users.info": self.user_info,
         }
 
     def auth_test(self, call: Call) -> JsonObject:
@@ -68,41 +64,6 @@ class LookupMethods:
         if not thread:
             raise SlackError("thread_not_found")
         return self._page(call, thread, limit=call.number("limit", 1000, 1000))
-
-    def channel_info(self, call: Call) -> JsonObject:
-        """One conversation object. https://docs.slack.dev/reference/objects/conversation-object/"""
-        channel = channel_of(call, self._directory)
-        return {
-            "channel": {
-                "id": channel.channel_id,
-                "name": channel.name,
-                "is_channel": channel.kind == "channel",
-                "is_group": channel.kind == "group",
-                "is_im": channel.kind == "im",
-                "is_mpim": channel.kind == "mpim",
-                "is_private": channel.kind != "channel",
-                "is_member": True,
-                "context_team_id": channel.team_id,
-            }
-        }
-
-    def user_info(self, call: Call) -> JsonObject:
-        """One user object. https://docs.slack.dev/reference/objects/user-object/"""
-        user_id = call.required("user")
-        name = self._directory.user_name(call.team.team_id, user_id)
-        if name is None:
-            raise SlackError("user_not_found")
-        return {
-            "user": {
-                "id": user_id,
-                "team_id": call.team.team_id,
-                "name": name,
-                "real_name": name,
-                "deleted": False,
-                "is_bot": user_id == call.team.bot_user_id,
-                "profile": {"display_name": name, "real_name": name},
-            }
-        }
 
     def _page(self, call: Call, messages: Sequence[Message], limit: int) -> JsonObject:
         """One page of `messages`, which are in the order in which they are to be given."""

@@ -16,6 +16,7 @@ UPDATE_TEXT_LIMIT: Final = 4_000
 
 MARKDOWN_TEXT_LIMIT: Final = 12_000
 BLOCKS_LIMIT: Final = 50
+ATTACHMENTS_LIMIT: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +32,18 @@ TIERS: Final[Mapping[str, Rate]] = MappingProxyType(
         "apps.connections.open": Rate(50 / 60, 50),
         "chat.update": Rate(50 / 60, 50),
         "chat.delete": Rate(50 / 60, 50),
+        "chat.postEphemeral": Rate(100 / 60, 100),
+        "reactions.add": Rate(50 / 60, 50),
+        "reactions.remove": Rate(20 / 60, 20),
+        "conversations.open": Rate(50 / 60, 50),
         "conversations.info": Rate(50 / 60, 50),
+        "conversations.list": Rate(20 / 60, 20),
         "conversations.history": Rate(50 / 60, 50),
         "conversations.replies": Rate(50 / 60, 50),
         "users.info": Rate(100 / 60, 100),
+        "files.getUploadURLExternal": Rate(100 / 60, 100),
+        "files.completeUploadExternal": Rate(100 / 60, 100),
+        "files.info": Rate(100 / 60, 100),
     }
 )
 """Tiers per method, workspace and app. https://docs.slack.dev/apis/web-api/rate-limits/"""
@@ -51,6 +60,8 @@ class SlackRules:
     - `max_sockets`, `disconnect_grace_s`, `ping_interval_s`:
       https://docs.slack.dev/apis/events-api/using-socket-mode/
     - `echo_own_messages`: the app's own posts come back to it as message events, as on Slack.
+    - `file_share_delay_s`: after files.completeUploadExternal has answered; Slack scans first.
+      https://docs.slack.dev/reference/methods/files.getUploadURLExternal/
     - `ticket_ttl_s`: a WebSocket URL works once and not for ever; 30 s is an assumption.
     """
 
@@ -63,6 +74,7 @@ class SlackRules:
     ticket_ttl_s: float = 30.0
     ping_interval_s: float = 10.0
     disconnect_grace_s: float = 10.0
+    file_share_delay_s: float = 0.0
 
 
 class RateLimiter:

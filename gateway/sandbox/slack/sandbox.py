@@ -15,19 +15,24 @@ from typing import Self
 
 from aiohttp import web
 
+from gateway.sandbox.slack.acts import SlackActs
+from gateway.sandbox.slack.assistant import AssistantMethods, Status
 from gateway.sandbox.slack.book import Message
 from gateway.sandbox.slack.chat import ChatMethods
-from gateway.sandbox.slack.directory import Channel, ChannelKind, Team
+from gateway.sandbox.slack.conversations import ConversationMethods
+from gateway.sandbox.slack.directory import Channel
 from gateway.sandbox.slack.faults import ApiError, Fault, HttpStatus
-from gateway.sandbox.slack.feed import Feed
-from gateway.sandbox.slack.ledger import SlackLedger
+from gateway.sandbox.slack.file_server import FileServer
+from gateway.sandbox.slack.files import FileMethods, SlackFile
 from gateway.sandbox.slack.lookups import LookupMethods
+from gateway.sandbox.slack.people import PeopleMethods
+from gateway.sandbox.slack.reactions import ReactionMethods
 from gateway.sandbox.slack.rules import SlackRules
 from gateway.sandbox.slack.web_api import Opening, Request, WebApi
 from gateway.sandbox.wire import MAX_BODY_BYTES, JsonObject, LoopbackServer
 
 
-class SlackSandbox(SlackLedger):
+class SlackSandbox(SlackActs):
     """Start it, add teams, point an app's base URL at `base_url`, and speak as its users."""
 
     def __init__(
@@ -41,7 +46,10 @@ class SlackSandbox(SlackLedger):
         self.app_id = app_id
         self.rules = rules or SlackRules()
         super().__init__(app_id, self.rules)
-        self._feed = Feed(app_id, self._directory, self._book, self._courier)
+        self._assistant = AssistantMethods(self._directory, self._book)
+        self._files = FileMethods(
+            self._directory, self._shared, lambda: self._origin, self.rules.file_share_delay_s
+        )
         self._api = self._web_api()
         self._server = LoopbackServer(self._web_app())
         self._origin = ""
@@ -53,6 +61,7 @@ class SlackSandbox(SlackLedger):
     async def close(self) -> None:
         """Send nothing more and end every connection."""
         self._courier.stop()
+        self._files.stop()
         self._sockets.stop()
         await self._server.close()
 
@@ -72,42 +81,6 @@ class SlackSandbox(SlackLedger):
     def base_url(self) -> str:
         """What an SDK's `base_url` wants: it ends in /api/."""
         return f"http://{self._origin}/api/"
-
-    # -- who there is -------------------------------------------------------------------------
-
-    def add_team(
-        self,
-        team_id: str,
-        *,
-        name: str = "",
-        bot_token: str = "",
-        bot_user_id: str = "",
-        bot_id: str = "",
-        enterprise_id: str | None = None,
-        is_enterprise_install: bool = False,
-    ) -> Team:
-        """Install the app in a workspace; what is left out is made from the team's id."""
-        team = Team(
-            team_id=team_id,
-            name=name or team_id,
-            bot_token=bot_token or f"xoxb-{team_id}",
-            bot_user_id=bot_user_id or f"U0BOT{team_id[1:]}",
-            bot_id=bot_id or f"B0BOT{team_id[1:]}",
-            enterprise_id=enterprise_id,
-            is_enterprise_install=is_enterprise_install,
-        )
-        self._directory.add_team(team)
-        return team
-
-    def add_channel(
-        self, team_id: str, channel_id: str, kind: ChannelKind | None = None
-    ) -> Channel:
-        """Declare a channel, so that the bot can post there before anybody spoke."""
-        return self._directory.add_channel(team_id, channel_id, kind)
-
-    def add_user(self, team_id: str, user_id: str, name: str | None = None) -> None:
-        """Declare a user and how users.info names them."""
-        self._directory.add_user(team_id, user_id, name)
 
     # -- what people do -----------------------------------------------------------------------
 
@@ -132,6 +105,27 @@ class SlackSandbox(SlackLedger):
         self._directory.add_user(team_id, user_id)
         message = self._message(team_id, channel_id, text, ts, thread_ts)
         return self._publish(replace(message, user=user_id, client_msg_id=str(uuid.uuid4())))
+
+    def share_file(
+        self,
+        team_id: str,
+        channel_id: str,
+        user_id: str,
+        name: str,
+        content: bytes,
+        *,
+        text: str = "",
+        thread_ts: str | None = None,
+    ) -> SlackFile:
+        """Write a message with a file, as a user. Slack tells the type by the name.
+
+        https://docs.slack.dev/reference/events/message/file_share/
+        """
+        self._directory.add_user(team_id, user_id)
+        file = self._files.add(team_id, user_id, name, content)
+        channel = self._directory.add_channel(team_id, channel_id)
+        self._files.share(file, channel, thread_ts, text)
+        return file
 
     def bot_says(
         self, team_id: str, channel_id: str, bot_id: str, text: str, *, thread_ts: str | None = None
@@ -211,6 +205,16 @@ class SlackSandbox(SlackLedger):
         """Every authenticated Web API call, in order."""
         return self._api.requests
 
+    @property
+    def files(self) -> Sequence[SlackFile]:
+        """Every file there is, in order, also those that were announced only."""
+        return self._files.files
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        """Every status the app has shown, in order."""
+        return self._assistant.statuses
+
     # -- inside -------------------------------------------------------------------------------
 
     def _message(
@@ -232,6 +236,24 @@ class SlackSandbox(SlackLedger):
         self._feed.posted(message)
         return message.ts
 
+    def _shared(
+        self, file: SlackFile, channel: Channel, thread_ts: str | None, text: str
+    ) -> Message:
+        team = self._directory.team(file.team_id)
+        by_bot = file.user == team.bot_user_id
+        message = replace(
+            self._message(team.team_id, channel.channel_id, text, None, thread_ts),
+            user=file.user,
+            subtype="file_share",
+            files=[self._files.json(file)],
+            bot_id=team.bot_id if by_bot else None,
+            app_id=self.app_id if by_bot else None,
+        )
+        self._book.add(message)
+        if not by_bot or self.rules.echo_own_messages:
+            self._feed.posted(message)
+        return message
+
     def _existing(self, team_id: str, channel_id: str, ts: str) -> Message:
         message = self._book.get(team_id, channel_id, ts)
         if message is None:
@@ -241,14 +263,23 @@ class SlackSandbox(SlackLedger):
     def _web_api(self) -> WebApi:
         own_feed = self._feed if self.rules.echo_own_messages else None
         chat = ChatMethods(self.app_id, self._directory, self._book, own_feed)
-        lookups = LookupMethods(self._directory, self._book)
-        methods = {**chat.table(), **lookups.table()}
+        families = (
+            chat,
+            LookupMethods(self._directory, self._book),
+            ReactionMethods(self._directory, self._book, own_feed),
+            ConversationMethods(self._directory),
+            PeopleMethods(self._directory),
+            self._assistant,
+            self._files,
+        )
+        methods = {name: method for each in families for name, method in each.table().items()}
         return WebApi(self.rules, self._directory, methods, Opening(self.app_token, self._url))
 
     def _web_app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self._sockets.accept)
+        FileServer(self._files, self._directory, self._api.faults).add_routes(app)
         return app
 
     def _url(self) -> str:

@@ -81,7 +81,7 @@ class WebApi:
         self, request: web.Request, method: str, team: Team | None, args: JsonObject
     ) -> web.Response:
         team_id = team.team_id if team is not None else None
-        channel_id = str(args["channel"]) if args.get("channel") else None
+        channel_id = _channel_id(args)
         self.requests.append(Request(method, team_id, channel_id, datetime.now(UTC)))
         fault = self.faults.take(method, team_id)
         if fault is None:
@@ -105,8 +105,8 @@ class WebApi:
         return self._team_of(read_token(request, args), args)
 
     def _team_of(self, token: str, args: JsonObject) -> Team:
-        channel_id = args.get("channel")
-        team = self._directory.team_of(token, None if channel_id is None else str(channel_id))
+        team_id = str(args["team_id"]) if args.get("team_id") else None
+        team = self._directory.team_of(token, _channel_id(args), team_id)
         if team is None:
             raise SlackError("invalid_auth")
         return team
@@ -129,6 +129,12 @@ class WebApi:
         if wait_s or method != "chat.postMessage" or post_rate is None:
             return wait_s
         return self._limiter.wait_s((method, team_id or "", channel_id or ""), post_rate, now_s)
+
+
+def _channel_id(args: JsonObject) -> str | None:
+    # The assistant.* methods call it otherwise than all the others.
+    channel_id = args.get("channel") or args.get("channel_id")
+    return str(channel_id) if channel_id else None
 
 
 async def _answer(

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 from adapters.slack.config import SlackConfig
+from adapters.slack.sender import SlackSender
 from adapters.slack.source import SlackSource
 from gateway.core.events import Ignored, InboundEvent
 from gateway.sandbox.slack import SlackRules, SlackSandbox
@@ -144,6 +145,12 @@ def config(slack: SlackSandbox) -> SlackConfig:
         refused_retry_s=0.05,
         linger_s=2.0,
     )
+
+
+@pytest.fixture
+def sender(config: SlackConfig, session: aiohttp.ClientSession) -> SlackSender:
+    """The sender, pointed at the stand-in."""
+    return SlackSender(config, session)
 
 
 @pytest.fixture

@@ -6,11 +6,16 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.slack.inbound import parse_envelope
+from adapters.slack.inbound import parse_command, parse_envelope, parse_interactive
+from adapters.slack.inbound_context import Parsed
 from gateway.core.events import Ignored, InboundEvent
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "slack"
 NAMES = sorted(path.stem for path in PAYLOADS.glob("*.json"))
+"""Bodies of the Events API; `interactive/` and `commands/` hold the others."""
+
+INTERACTIONS = sorted(f"interactive/{path.stem}" for path in PAYLOADS.glob("interactive/*.json"))
+COMMANDS = sorted(f"commands/{path.stem}" for path in PAYLOADS.glob("commands/*.json"))
 RECEIVED_AT = datetime(2023, 11, 14, 22, 13, 21, tzinfo=UTC)
 
 Document = dict[str, object]
@@ -39,4 +44,19 @@ def parsed(name: str) -> InboundEvent:
     """Return the event of a payload that is one."""
     event = parse(load(name))
     assert isinstance(event, InboundEvent), event
+    return event
+
+
+def parse_other(name: str, payload: object) -> Parsed:
+    """Parse a payload that is no event; the name's folder tells what it is."""
+    if name.startswith("commands/"):
+        return parse_command(payload, received_at=RECEIVED_AT)
+    return parse_interactive(payload, received_at=RECEIVED_AT)
+
+
+def heard(name: str) -> InboundEvent:
+    """Return the one event of a command or an interaction."""
+    events = parse_other(name, load(name))
+    assert isinstance(events, tuple), events
+    (event,) = events
     return event

@@ -112,7 +112,7 @@ def test_an_edited_root_with_replies_stays_in_its_direct_conversation() -> None:
         ("message_changed_tombstone", EventKind.MESSAGE_DELETED, "message.message_deleted"),
         ("message_changed_unfurl", EventKind.UNSUPPORTED, "message.message_changed"),
         ("message_channel_join", EventKind.UNSUPPORTED, "message.channel_join"),
-        ("reaction_added", EventKind.UNSUPPORTED, "reaction_added"),
+        ("message_me", EventKind.MESSAGE_CREATED, "message.me_message"),
         ("team_join", EventKind.UNSUPPORTED, "team_join"),
     ],
 )
@@ -133,7 +133,7 @@ def test_kinds(name: str, kind: EventKind, platform_kind: str) -> None:
         ("message_deleted", Sender(id="U0ALICEAA")),
         ("message_changed_tombstone", Sender(id="U0ALICEAA")),
         ("message_shared_channel", Sender(id="U0FOREIGN", name="frida")),
-        ("reaction_added", Sender(id="U0ALICEAA")),
+        ("message_me", Sender(id="U0ALICEAA", name="alice", locale="de-DE")),
         ("team_join", Sender(id="U0CAROLAA")),
     ],
 )

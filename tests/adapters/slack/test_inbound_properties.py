@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +13,15 @@ from adapters.slack.frames import Disconnect, Envelope, Hello, read_frame
 from adapters.slack.inbound_text import to_markdown
 from gateway.core.conversations import parse_conversation_id
 from gateway.core.events import Ignored, InboundEvent
-from tests.adapters.slack.payloads import NAMES, Document, load, parse
+from tests.adapters.slack.payloads import (
+    COMMANDS,
+    INTERACTIONS,
+    NAMES,
+    Document,
+    load,
+    parse,
+    parse_other,
+)
 
 ODD_TEXT = st.text(st.characters(codec=None), max_size=40)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | ODD_TEXT
@@ -58,9 +67,10 @@ def paths(document: object, path: tuple[str | int, ...] = ()) -> list[tuple[str 
 
 
 @st.composite
-def mutated_payloads(draw: st.DrawFn) -> Document:
-    """A real document in which a few values have been replaced by anything."""
-    document = copy.deepcopy(load(draw(st.sampled_from(NAMES))))
+def mutated_payloads(draw: st.DrawFn, names: list[str]) -> tuple[str, Document]:
+    """A real document in which a few values have been replaced by anything, and its name."""
+    name = draw(st.sampled_from(names))
+    document = copy.deepcopy(load(name))
     for _ in range(draw(st.integers(1, 3))):
         path = draw(st.sampled_from(paths(document)))
         parent: object = document
@@ -69,7 +79,16 @@ def mutated_payloads(draw: st.DrawFn) -> Document:
             parent = parent[key]  # type: ignore[index]  # the path was read off the document
         assert isinstance(parent, dict | list)
         parent[path[-1]] = draw(JSON)  # type: ignore[index]  # as above
-    return document
+    return name, document
+
+
+def assert_storable(event: InboundEvent) -> None:
+    """An event that comes out can be written down, addressed and told from others."""
+    assert event.conversation == parse_conversation_id(event.conversation.id)
+    assert event.id == msgspec.json.decode(msgspec.json.encode(event))["id"]
+    assert all(event.dedupe_keys)
+    assert event.id == event.dedupe_keys[0]
+    assert event.message_id
 
 
 @settings(max_examples=150, deadline=None)
@@ -77,18 +96,26 @@ def mutated_payloads(draw: st.DrawFn) -> Document:
 def test_any_value_is_parsed(payload: object) -> None:
     """Whatever it is, there is an answer, and it can be written down."""
     assert isinstance(parse(payload), Ignored | InboundEvent)
+    assert isinstance(parse_other("interactive/any", payload), Ignored)
+    assert isinstance(parse_other("commands/any", payload), Ignored)
 
 
 @settings(max_examples=300, deadline=None)
-@given(mutated_payloads())
-def test_any_damaged_document_is_parsed(payload: Document) -> None:
-    """An event that comes out can be stored and addressed."""
-    event = parse(payload)
+@given(mutated_payloads(NAMES))
+def test_any_damaged_document_is_parsed(damaged: tuple[str, Document]) -> None:
+    """Slack's next change of a field is no fault of ours."""
+    event = parse(damaged[1])
     if isinstance(event, InboundEvent):
-        assert event.conversation == parse_conversation_id(event.conversation.id)
-        assert event.text == event.text.encode().decode()
-        assert all(event.dedupe_keys)
-        assert event.message_id
+        assert_storable(event)
+
+
+@settings(max_examples=300, deadline=None)
+@given(mutated_payloads([*INTERACTIONS, *COMMANDS]))
+def test_any_damaged_interaction_is_parsed(damaged: tuple[str, Document]) -> None:
+    """As above, for what comes without an event around it."""
+    events = parse_other(*damaged)
+    for event in events if isinstance(events, tuple) else ():
+        assert_storable(event)
 
 
 @settings(max_examples=300, deadline=None)

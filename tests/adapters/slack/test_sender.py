@@ -10,10 +10,8 @@ import pytest
 
 from adapters.slack.config import SlackConfig
 from adapters.slack.sender import SlackSender
-from gateway.core.conversations import ConversationRef
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
-from gateway.core.ids import MessageId, Platform, WorkspaceId
 from gateway.core.messages import OutboundMessage, SentMessage
 from gateway.core.tenants import Credential
 from gateway.sandbox.slack import (
@@ -26,38 +24,13 @@ from gateway.sandbox.slack import (
     SlackSandbox,
     Slow,
 )
+from tests.adapters.slack.acts import BOT, Verdict, failure, message, verdict
 from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM
-
-Verdict = tuple[Reason, bool, bool, float | None]
-BOT = Credential(bot_token=f"xoxb-{TEAM}")
-
-
-def message(thread: str | None = None, *, part: int = 1, channel: str = CHANNEL) -> OutboundMessage:
-    """An answer to a conversation of the team."""
-    conversation = ConversationRef(
-        platform=Platform.SLACK, workspace=WorkspaceId(TEAM), channel=channel, thread=thread
-    )
-    return OutboundMessage(
-        id=MessageId("msg_0000"), conversation=conversation, text="*hi*", part=part
-    )
-
-
-@pytest.fixture
-def sender(config: SlackConfig, session: aiohttp.ClientSession) -> SlackSender:
-    """The sender, pointed at the stand-in."""
-    return SlackSender(config, session)
 
 
 async def refusal(sender: SlackSender, sent: OutboundMessage) -> Verdict:
     """What `send` says when it fails."""
-    with pytest.raises(SendError) as caught:
-        await sender.send(sent, BOT)
-    return verdict(caught.value)
-
-
-def verdict(error: SendError) -> Verdict:
-    """The part of a fault that decides what happens next."""
-    return (error.reason, error.permanent, error.ambiguous, error.retry_after_s)
+    return verdict(await failure(sender.send(sent, BOT)))
 
 
 async def test_an_answer_stands_in_its_thread(slack: SlackSandbox, sender: SlackSender) -> None:

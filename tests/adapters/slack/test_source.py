@@ -103,8 +103,8 @@ async def test_other_envelopes_are_acknowledged_and_ignored(
     assert {None} == {delivery.response for delivery in slack.deliveries}
     assert door.entered == []
     assert {
-        Ignored(IgnoredReason.NOT_AN_EVENT, "envelope type slash_commands"),
-        Ignored(IgnoredReason.NOT_AN_EVENT, "envelope type interactive"),
+        Ignored(IgnoredReason.NO_WORKSPACE, "team and team_id name none"),
+        Ignored(IgnoredReason.NOT_AN_EVENT, "payload.type is not known"),
         Ignored(IgnoredReason.NOT_AN_EVENT, "envelope type other"),
         Ignored(IgnoredReason.MALFORMED, "event.ts is missing"),
     } == set(door.ignored)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
 
@@ -63,6 +64,52 @@ async def test_an_answer_that_says_nothing_is_ambiguous(
         await api.write("chat.postMessage", TOKEN, {})
     error = caught.value
     assert (Reason.PLATFORM_ERROR, True, False) == (error.reason, error.ambiguous, error.permanent)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"ok":false}'])
+async def test_no_doubt_is_left_by_calls_that_may_be_repeated(
+    proxy: Proxy, api: WebApi, body: bytes
+) -> None:
+    """They are simply made again."""
+    proxy.body = body
+    for call in (api.repeat("chat.delete", TOKEN, {}), api.read("users.info", TOKEN, {})):
+        with pytest.raises(SendError) as caught:
+            await call
+        error = caught.value
+        verdict = (error.reason, error.ambiguous, error.permanent)
+        assert (Reason.PLATFORM_ERROR, False, False) == verdict
+
+
+async def test_excused_errors_are_an_empty_answer(proxy: Proxy, api: WebApi) -> None:
+    """And no others are excused."""
+    proxy.body = b'{"ok":false,"error":"message_not_found"}'
+    gone = {"message_not_found"}
+    answer = await api.repeat("chat.delete", TOKEN, {}, excused=gone)
+    assert not answer.flag("ok")
+    proxy.body = b'{"ok":false,"error":"channel_not_found"}'
+    with pytest.raises(SendError, match="channel_not_found"):
+        await api.repeat("chat.delete", TOKEN, {}, excused=gone)
+
+
+@pytest.mark.parametrize(
+    ("notes", "expected"),
+    [
+        (["[ERROR] too long: hush [json-pointer:/blocks/0/text]"], "no_way at /blocks/0/text"),
+        (["[ERROR] too long: hush"], "no_way"),
+        (["[ERROR] [json-pointer:/a b]"], "no_way"),
+        ([1], "no_way"),
+        ([], "no_way"),
+    ],
+)
+async def test_the_place_of_a_fault_is_told_and_nothing_else_of_it(
+    proxy: Proxy, api: WebApi, notes: list[object], expected: str
+) -> None:
+    """Slack's own words might quote what people wrote."""
+    answer = {"ok": False, "error": "no_way", "response_metadata": {"messages": notes}}
+    proxy.body = orjson.dumps(answer)
+    with pytest.raises(SendError) as caught:
+        await api.write("chat.postMessage", TOKEN, {})
+    assert expected == caught.value.detail
 
 
 async def test_a_redirect_is_not_followed(proxy: Proxy, api: WebApi) -> None:

@@ -1,0 +1,160 @@
+"""What people do in Slack, over a real socket, as the gateway hears it."""
+
+from __future__ import annotations
+
+import aiohttp
+import pytest
+
+from adapters.slack.inbound_dialog import DialogOrigin, write_origin
+from gateway.core.errors import StoreError
+from gateway.core.events import (
+    Action,
+    ActionKind,
+    Command,
+    EventKind,
+    Installation,
+    InstallationChange,
+    Member,
+    Reaction,
+)
+from gateway.sandbox.slack import SlackSandbox
+from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door, Listening
+from tests.adapters.slack.payloads import load
+
+DIRECT = "D0ANN"
+BUTTONS = {
+    "type": "actions",
+    "elements": [
+        {
+            "type": "button",
+            "action_id": "gw:b0:approve",
+            "text": {"type": "plain_text", "text": "Yes"},
+            "value": "42",
+        }
+    ],
+}
+VIEW: dict[str, object] = {
+    "type": "modal",
+    "callback_id": "gw:f0:order",
+    "title": {"type": "plain_text", "text": "Order"},
+    "submit": {"type": "plain_text", "text": "Submit"},
+    "blocks": [
+        {
+            "type": "input",
+            "block_id": "note",
+            "label": {"type": "plain_text", "text": "Note"},
+            "element": {"type": "plain_text_input", "action_id": "answer"},
+        }
+    ],
+}
+
+
+async def post(slack: SlackSandbox, session: aiohttp.ClientSession, thread_ts: str) -> str:
+    """Post a message with a button as the bot; returns its ts."""
+    headers = {"Authorization": f"Bearer {slack.add_team(TEAM).bot_token}"}
+    body = {"channel": CHANNEL, "text": "Shall I?", "blocks": [BUTTONS], "thread_ts": thread_ts}
+    url = f"{slack.base_url}chat.postMessage"
+    async with session.post(url, json=body, headers=headers) as response:
+        return str((await response.json())["ts"])
+
+
+@pytest.mark.usefixtures("listening")
+async def test_events_that_are_no_messages(slack: SlackSandbox, door: Door) -> None:
+    """Each is acknowledged and let in, with what it is about."""
+    bot = slack.add_team(TEAM).bot_user_id
+    ts = slack.say(TEAM, CHANNEL, ANN, "hello")
+    await slack.settled(5)
+    slack.react(TEAM, CHANNEL, ANN, ts, "tada")
+    slack.unreact(TEAM, CHANNEL, ANN, ts, "tada")
+    slack.join(TEAM, CHANNEL, bot, inviter=ANN)
+    slack.leave(TEAM, CHANNEL, "U0BEN")
+    slack.leave(TEAM, CHANNEL, bot, actor_id=ANN)
+    slack.open_home(TEAM, ANN, DIRECT)
+    thread_ts = slack.start_assistant_thread(TEAM, ANN, DIRECT)
+    slack.stop_agent(TEAM, DIRECT, ANN, thread_ts)
+    slack.archive(TEAM, CHANNEL, ANN)
+    slack.close_direct(TEAM, DIRECT, ANN)
+    slack.uninstall(TEAM)
+    await slack.settled(5)
+    assert {
+        (EventKind.MESSAGE_CREATED, None),
+        (EventKind.REACTION_ADDED, Reaction(emoji="🎉")),
+        (EventKind.REACTION_REMOVED, Reaction(emoji="🎉")),
+        (EventKind.MEMBER_JOINED, Member(id=bot, is_self=True)),
+        (EventKind.MEMBER_LEFT, Member(id="U0BEN")),
+        (EventKind.MEMBER_LEFT, Member(id=bot, is_self=True)),
+        (EventKind.CONVERSATION_OPENED, None),
+        (EventKind.AGENT_STOPPED, None),
+        (EventKind.CONVERSATION_CLOSED, None),
+        (EventKind.INSTALLATION_CHANGED, Installation(change=InstallationChange.REVOKED)),
+        (EventKind.INSTALLATION_CHANGED, Installation(change=InstallationChange.UNINSTALLED)),
+    } == {(event.kind, event.detail) for event in door.accepted}
+    assert (13, []) == (len(door.accepted), door.ignored)
+    assert not slack.unacked()
+
+
+@pytest.mark.usefixtures("listening")
+async def test_commands_and_components(
+    slack: SlackSandbox, session: aiohttp.ClientSession, door: Door
+) -> None:
+    """A command, a shortcut, a pressed button and a submitted dialog."""
+    root = slack.say(TEAM, CHANNEL, ANN, "shall we?")
+    ts = await post(slack, session, root)
+    conversation = f"slack:{TEAM}:{CHANNEL}:{root}"
+    origin = DialogOrigin(conversation=conversation, message_id=ts)
+    slack.run_command(TEAM, CHANNEL, ANN, "/ask", "why")
+    slack.use_message_shortcut(TEAM, CHANNEL, ANN, root, "summarise")
+    slack.use_shortcut(TEAM, ANN, "digest")
+    slack.press(TEAM, CHANNEL, ANN, ts, "gw:b0:approve")
+    slack.submit(TEAM, ANN, VIEW | {"private_metadata": write_origin(origin)}, {"note": "soon"})
+    await slack.settled(5)
+    assert {
+        (Command(name="ask"), f"slack:{TEAM}:{CHANNEL}", "why"),
+        (Command(name="summarise"), conversation, "shall we?"),
+        (Command(name="digest"), f"slack:{TEAM}:{ANN}", ""),
+    } == {
+        (event.detail, event.conversation.id, event.text)
+        for event in door.accepted
+        if isinstance(event.detail, Command)
+    }
+    assert [
+        (Action(id="approve", kind=ActionKind.BUTTON, values=("42",)), conversation, ts),
+        (
+            Action(id="order", kind=ActionKind.FORM, fields={"note": ("soon",)}),
+            conversation,
+            ts,
+        ),
+    ] == [
+        (event.detail, event.conversation.id, event.message_id)
+        for event in sorted(door.accepted, key=lambda event: event.platform_kind)
+        if isinstance(event.detail, Action)
+    ]
+    assert [] == door.ignored
+    assert not slack.unacked()
+
+
+@pytest.mark.usefixtures("listening")
+async def test_all_actions_of_an_envelope_enter_before_it_is_acknowledged(
+    slack: SlackSandbox, door: Door
+) -> None:
+    """In their order; Slack has no second chance for what would be left."""
+    payload = load("interactive/block_actions_two")
+    slack.send_envelope({"type": "interactive", "payload": payload})
+    await slack.settled(5)
+    assert ["approve", "reject"] == [
+        event.detail.id for event in door.accepted if isinstance(event.detail, Action)
+    ]
+    assert not slack.unacked()
+
+
+@pytest.mark.parametrize("slack", [HASTY], indirect=True)
+async def test_a_command_that_was_not_stored_is_an_error_to_its_user(
+    slack: SlackSandbox, listening: Listening, door: Door
+) -> None:
+    """Slack sends it once only: an acknowledgement would be a lie, and nobody would try again."""
+    door.faults.append(StoreError("down"))
+    envelope_id = slack.run_command(TEAM, CHANNEL, ANN, "/ask", "why")
+    await slack.settled(5)
+    assert ([envelope_id], 1) == (list(slack.given_up), len(slack.deliveries))
+    assert ["store_error"] == door.unacknowledged
+    assert listening.health is None

@@ -19,6 +19,7 @@ from gateway.core.deliveries import (
     Retryable,
 )
 from gateway.core.errors import QueueFullError, StoreError
+from gateway.core.ids import ConversationId, TenantId
 from gateway.core.tenants import Endpoint, TenantStatus
 from plugin_bridge.classify import classify
 from plugin_bridge.transport import (
@@ -39,14 +40,29 @@ TakeReplies = Callable[[Delivery, Sequence[str]], Awaitable[str | None]]
 the answers are refused. Raises StoreError, QueueFullError.
 """
 
+ReplyToken = Callable[[TenantId, ConversationId, datetime], str]
+"""Makes the token that allows to answer a delivery; it needs no escape in JSON. Empty is none."""
+
+
+def no_reply_token(_tenant: TenantId, _conversation: ConversationId, _now: datetime) -> str:
+    """Leave the token out."""
+    return ""
+
 
 class Bridge:
     """Attempts inbound deliveries. The worker settles what comes out of it."""
 
-    def __init__(self, transport: Transport, open_secret: Open, take_replies: TakeReplies) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        open_secret: Open,
+        take_replies: TakeReplies,
+        reply_token: ReplyToken = no_reply_token,
+    ) -> None:
         self._transport = transport
         self._open_secret = open_secret
         self._take_replies = take_replies
+        self._reply_token = reply_token
 
     async def attempt(self, delivery: Delivery, endpoint: Endpoint | None) -> Outcome:
         """Post one delivery to `endpoint`. Never raises for what the container does."""
@@ -57,7 +73,9 @@ class Bridge:
         if endpoint.status is not TenantStatus.ACTIVE:
             return Deferred(reason=Reason.TENANT_SUSPENDED, after_s=SUSPENDED_WAIT_S)
         now = utc_now()
-        body = with_attempt(delivery.payload, delivery.attempt)
+        # Made now and not at the commit: it must still be good after hours in the queue.
+        token = self._reply_token(delivery.tenant, delivery.conversation, now)
+        body = with_attempt(delivery.payload, delivery.attempt, token)
         headers = self._headers(delivery, endpoint, body, now)
         try:
             answer = await self._transport.post(

@@ -27,7 +27,9 @@ class RoutingContext(msgspec.Struct, frozen=True, kw_only=True):
     def dropped(self, reason: DropReason, note: str) -> Dropped:
         """Stop here. The trail keeps the way and the reason."""
         trail = (*self.trail, f"{note}: {reason.value}")
-        return Dropped(reason=reason, tenant=self.binding.tenant.id, trail=trail)
+        return Dropped(
+            reason=reason, tenant=self.binding.tenant.id, trail=trail, binding=self.binding
+        )
 
 
 Step = Callable[[RoutingContext], Awaitable[RoutingContext | Dropped]]

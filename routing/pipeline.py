@@ -24,7 +24,7 @@ async def decide(event: InboundEvent, resolve: Resolve, steps: Sequence[Step] = 
     if isinstance(binding, Dropped):
         return binding
     trail = (f"tenant: {binding.tenant.id} epoch {binding.epoch}",)
-    context = RoutingContext(event=_as_bound(event, binding), binding=binding, trail=trail)
+    context = RoutingContext(event=as_bound(event, binding), binding=binding, trail=trail)
     for step in steps:
         after = await step(context)
         if isinstance(after, Dropped):
@@ -34,7 +34,7 @@ async def decide(event: InboundEvent, resolve: Resolve, steps: Sequence[Step] = 
     return Routed(binding=binding, agent=agent, event=context.event, trail=context.trail)
 
 
-def _as_bound(event: InboundEvent, binding: Binding) -> InboundEvent:
+def as_bound(event: InboundEvent, binding: Binding) -> InboundEvent:
     """Write the return address in terms of what is bound.
 
     An organisation-wide install is bound by its organisation: an answer that named the single

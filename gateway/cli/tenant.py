@@ -15,6 +15,7 @@ from gateway.cli.arguments import AsJson, TenantArgument, duration, tenant_id
 from gateway.cli.console import err, json_out, pairs, table
 from gateway.cli.session import with_stores
 from gateway.cli.tenant_state import let_go, state_of
+from gateway.cli.tenant_view import belongings, fields
 from gateway.provisioning.views import TenantView
 
 if TYPE_CHECKING:
@@ -51,6 +52,11 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
     open_channel: options.OpenChannel = None,
     allow_channel: options.AllowChannel = None,
     allow_user: options.AllowUser = None,
+    history: options.History = None,
+    history_scope: options.Scope = None,
+    reactions: options.Reacts = None,
+    commander: options.Commander = None,
+    reply_token: options.ReplyToken = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a tenant; prints its agent key and its signing secret, once."""
@@ -72,6 +78,11 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
         open_channel=open_channel,
         allow_channel=allow_channel,
         allow_user=allow_user,
+        history=history,
+        history_scope=history_scope,
+        reactions=reactions,
+        commander=commander,
+        reply_token=reply_token,
     )
     spec = given.applied_to(TenantSpec(id=tenant_id(tenant), endpoint_url=endpoint))
     created = with_stores(lambda stores: stores.provisioning.add_tenant(spec))
@@ -105,6 +116,11 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
     open_channel: options.OpenChannel = None,
     allow_channel: options.AllowChannel = None,
     allow_user: options.AllowUser = None,
+    history: options.History = None,
+    history_scope: options.Scope = None,
+    reactions: options.Reacts = None,
+    commander: options.Commander = None,
+    reply_token: options.ReplyToken = None,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given. A repeatable option replaces its whole list, '' empties it."""
@@ -126,6 +142,11 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
         open_channel=open_channel,
         allow_channel=allow_channel,
         allow_user=allow_user,
+        history=history,
+        history_scope=history_scope,
+        reactions=reactions,
+        commander=commander,
+        reply_token=reply_token,
     )
     wanted = tenant_id(tenant)
 
@@ -139,7 +160,7 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
     if as_json:
         json_out(changed)
     else:
-        pairs(f"Tenant {wanted}", _fields(changed))
+        pairs(f"Tenant {wanted}", fields(changed))
 
 
 @app.command("list")
@@ -168,7 +189,7 @@ def show(tenant: TenantArgument, as_json: AsJson = False) -> None:
     if as_json:
         json_out(msgspec.to_builtins(view) | {"state": state})
     else:
-        pairs(f"Tenant {wanted}", _fields(view.tenant) | _belongings(view) | state)
+        pairs(f"Tenant {wanted}", fields(view.tenant) | belongings(view) | state)
 
 
 @app.command()
@@ -244,37 +265,3 @@ def _done(as_json: bool, result: dict[str, object], text: str) -> None:
         json_out(result)
     else:
         typer.echo(text)
-
-
-def _fields(record: TenantRecord) -> dict[str, object]:
-    spec = record.spec
-    return {
-        "name": spec.name,
-        "status": record.status,
-        "endpoint": spec.endpoint_url,
-        "timeout": f"{spec.timeout_s:g} s",
-        "agents": _named({"default": spec.agents.default, **spec.agents.by_channel}),
-        "direct messages": spec.access.direct_messages,
-        "mention required": spec.access.require_mention,
-        "channels without mention": ", ".join(spec.access.channels_without_mention),
-        "allowed channels": ", ".join(spec.access.allowed_channels) or "all",
-        "allowed users": ", ".join(spec.access.allowed_users) or "all",
-        "rate": f"{spec.limits.events_per_minute}/min, {spec.limits.event_burst} at once",
-        "queue": f"{spec.limits.max_queued} waiting, {spec.limits.concurrency} at a time",
-        "when full": spec.limits.overflow,
-        "retries": f"{spec.retry.max_attempts} attempts, {spec.retry.max_age_s / 3600:g} h",
-        "added": record.created_at,
-    }
-
-
-def _belongings(view: TenantView) -> dict[str, object]:
-    workspaces = [f"{bound.platform} {bound.workspace}" for bound in view.workspaces]
-    return {
-        "workspaces": "\n".join(workspaces) or "none",
-        "agent keys": view.agent_keys,
-        "signing secrets": view.signing_secrets,
-    }
-
-
-def _named(agents: dict[str, str]) -> str:
-    return ", ".join(f"{place}: {agent}" for place, agent in agents.items())

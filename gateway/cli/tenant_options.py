@@ -12,7 +12,15 @@ from gateway.archive.records import TenantSpec
 from gateway.cli.arguments import agent_id, assignment, duration, per_minute
 from gateway.core.ids import AgentId
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, Limits, Overflow
+from gateway.core.tenants import (
+    AccessPolicy,
+    Agents,
+    HistoryScope,
+    Limits,
+    Overflow,
+    Reactions,
+)
+from gateway.provisioning.validation import MAX_HISTORY_MESSAGES
 
 Many = list[str] | None
 
@@ -45,6 +53,26 @@ AllowUser = Annotated[
     Many, typer.Option(metavar="USER", help="Listen only to these users; repeatable.")
 ]
 
+History = Annotated[
+    int | None,
+    typer.Option(min=0, max=MAX_HISTORY_MESSAGES, help="Earlier messages with a delivery."),
+]
+Scope = Annotated[
+    HistoryScope | None, typer.Option(help="Of them those that the agent missed, or all.")
+]
+Reacts = Annotated[Reactions | None, typer.Option(help="Reactions that the agent hears of.")]
+Commander = Annotated[
+    Many,
+    typer.Option(metavar="ROLE|USER", help="Whose commands count; `everyone` for all; repeatable."),
+]
+ReplyToken = Annotated[
+    bool | None,
+    typer.Option(
+        "--require-reply-token/--no-require-reply-token",
+        help="Let the agent speak with a delivery's token only.",
+    ),
+]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantOptions:
@@ -70,6 +98,11 @@ class TenantOptions:
     open_channel: Many
     allow_channel: Many
     allow_user: Many
+    history: int | None
+    history_scope: HistoryScope | None
+    reactions: Reactions | None
+    commander: Many
+    reply_token: bool | None
 
     def applied_to(self, spec: TenantSpec) -> TenantSpec:
         """Change what was given. Raises typer.BadParameter."""
@@ -82,6 +115,8 @@ class TenantOptions:
             access=self._access(spec.access),
             limits=self._limits(spec.limits),
             retry=self._retry(spec.retry),
+            history=_with(spec.history, messages=self.history, scope=self.history_scope),
+            require_reply_token=self.reply_token,
         )
 
     def _agents(self, agents: Agents) -> Agents:
@@ -100,6 +135,8 @@ class TenantOptions:
             channels_without_mention=_texts(self.open_channel),
             allowed_channels=_texts(self.allow_channel),
             allowed_users=_texts(self.allow_user),
+            reactions=self.reactions,
+            commanders=_texts(self.commander),
         )
 
     def _limits(self, limits: Limits) -> Limits:

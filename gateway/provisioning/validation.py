@@ -12,13 +12,16 @@ from gateway.archive.records import TenantSpec
 from gateway.core.errors import RegistryError
 from gateway.core.ids import Platform, WorkspaceId, parse_agent_id, parse_tenant_id
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, Credential, Limits
+from gateway.core.tenants import AccessPolicy, Agents, Credential, HistoryPolicy, Limits
 
 MAX_ID_CHARS = 128
 MAX_NAME_CHARS = 200
 MAX_URL_CHARS = 2048
 MAX_TIMEOUT_S = 300.0
 MAX_LIMIT = 1_000_000
+MAX_FILE_BYTES = 2**30
+MAX_STORED_FILE_BYTES = 2**40
+MAX_HISTORY_MESSAGES = 50
 MAX_ATTEMPTS = 1000
 MAX_AGE_S = 7 * 86_400
 # https://docs.slack.dev/authentication/tokens/ - xoxe.xoxb- once token rotation is on.
@@ -37,6 +40,7 @@ def check_spec(spec: TenantSpec) -> None:
             _access_problems(spec.access, spec.agents),
             _limit_problems(spec.limits),
             _retry_problems(spec.retry),
+            _named("history.messages", _history_problem(spec.history)),
         )
         for problem in problems
     )
@@ -132,6 +136,7 @@ def _access_problems(access: AccessPolicy, agents: Agents) -> Iterator[str]:
         "access.allowed_channels": access.allowed_channels,
         "access.allowed_users": access.allowed_users,
         "access.channels_without_mention": access.channels_without_mention,
+        "access.commanders": access.commanders,
         "agents.by_channel": tuple(agents.by_channel),
     }
     for field, ids in lists.items():
@@ -143,6 +148,18 @@ def _limit_problems(limits: Limits) -> Iterator[str]:
     for field in ("events_per_minute", "event_burst", "max_queued", "concurrency"):
         if not 1 <= getattr(limits, field) <= MAX_LIMIT:
             yield f"limits.{field}: must be 1-{MAX_LIMIT}"
+    for field, most in (
+        ("file_bytes", MAX_FILE_BYTES),
+        ("stored_file_bytes", MAX_STORED_FILE_BYTES),
+    ):
+        if not 1 <= getattr(limits, field) <= most:
+            yield f"limits.{field}: must be 1-{most}"
+
+
+def _history_problem(history: HistoryPolicy) -> str | None:
+    if 0 <= history.messages <= MAX_HISTORY_MESSAGES:
+        return None
+    return f"must be 0-{MAX_HISTORY_MESSAGES}; 0 keeps none"
 
 
 def _token_problem(platform: Platform, token: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.ids import Platform, TenantId, WorkspaceId
+from gateway.core.tenants import Limits
 from gateway.store.connection import connect
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
@@ -24,6 +25,16 @@ async def is_bound(cli: CommandLine) -> bool:
     async with connect(cli.env["REDIS_URL"]) as client:
         lookup = TenantLookup(client, Pepper(PEPPER.encode()), 4)
         return await lookup.resolve(Platform.SLACK, [WorkspaceId(WORKSPACE)]) is not None
+
+
+async def shown(cli: CommandLine) -> dict[str, str]:
+    """What a person reads of the rules of the protocol."""
+    wanted = {"reactions", "commanders", "history", "reply token required"}
+    lines = (await cli.done("tenant", "show", "acme")).out.splitlines()
+    cells = [
+        [cell.strip() for cell in line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")] for line in lines
+    ]
+    return {each[1]: each[2] for each in cells if len(each) > 2 and each[1] in wanted}
 
 
 async def test_a_new_tenants_secrets_are_shown_once(cli: CommandLine) -> None:
@@ -47,6 +58,8 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         *("--channel-agent", "C1=sales", "--channel-agent", "C2=support", "--open-channel", "C3"),
         *("--allow-channel", "C1", "--allow-channel", "C2", "--allow-user", "U1"),
         *("--when-full", "drop", "--max-attempts", "7", "--max-age", "2h"),
+        *("--history", "5", "--history-scope", "all", "--reactions", "off"),
+        *("--commander", "owner", "--commander", "U2", "--require-reply-token"),
     )
     await cli.done("tenant", "add", "acme", "--endpoint", ENDPOINT, *options)
     spec = (await cli.done("tenant", "show", "acme", "--json")).json["tenant"]["spec"]
@@ -59,13 +72,21 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         "channels_without_mention": ["C3"],
         "allowed_channels": ["C1", "C2"],
         "allowed_users": ["U1"],
+        "reactions": "off",
+        "commanders": ["owner", "U2"],
     } == spec["access"]
+    assert ({"messages": 5, "scope": "all"}, True) == (
+        spec["history"],
+        spec["require_reply_token"],
+    )
     assert {
         "events_per_minute": 60,
         "event_burst": 5,
         "max_queued": 50,
         "concurrency": 2,
         "overflow": "drop",
+        "file_bytes": Limits().file_bytes,
+        "stored_file_bytes": Limits().stored_file_bytes,
     } == spec["limits"]
     assert (7, 7200) == (spec["retry"]["max_attempts"], spec["retry"]["max_age_s"])
 
@@ -80,6 +101,35 @@ async def test_set_changes_what_is_given_and_nothing_else(cli: CommandLine) -> N
     assert ["U1"] == moved.json["spec"]["access"]["allowed_users"]
     assert [] == emptied.json["spec"]["access"]["allowed_users"]
     assert emptied.json["spec"]["access"]["direct_messages"] is False
+
+
+async def test_the_rules_of_the_protocol_are_shown_and_changed(cli: CommandLine) -> None:
+    """From their defaults to others and back, each for itself."""
+    await cli.done("tenant", "add", "acme", "--endpoint", ENDPOINT)
+    assert {
+        "reactions": "own",
+        "commanders": "owner, admin",
+        "history": "the last 20 messages, that it missed",
+        "reply token required": "False",
+    } == await shown(cli)
+
+    changes = ("--history-scope", "all", "--commander", "everyone", "--reactions", "all")
+    await cli.done("tenant", "set", "acme", *changes, "--require-reply-token")
+    assert {
+        "reactions": "all",
+        "commanders": "everyone",
+        "history": "the last 20 messages, whatever it got",
+        "reply token required": "True",
+    } == await shown(cli)
+
+    changes = ("--history", "0", "--commander", "", "--reactions", "own")
+    await cli.done("tenant", "set", "acme", *changes, "--no-require-reply-token")
+    assert {
+        "reactions": "own",
+        "commanders": "nobody",
+        "history": "none",
+        "reply token required": "False",
+    } == await shown(cli)
 
 
 async def test_suspend_and_resume_are_seen_in_the_list(cli: CommandLine) -> None:
@@ -185,6 +235,19 @@ async def test_a_rebuild_after_the_loss_of_redis(cli: CommandLine) -> None:
         (("tenant", "add", "acme", "--endpoint", "nowhere"), 1, "endpoint_url"),
         (("tenant", "add", "acme", "--endpoint", ENDPOINT, "--rate", "fast"), 2, "600/min"),
         (("tenant", "add", "acme", "--endpoint", ENDPOINT, "--channel-agent", "C1"), 2, "="),
+        (("tenant", "add", "acme", "--endpoint", ENDPOINT, "--history", "51"), 2, "--history"),
+        (("tenant", "add", "acme", "--endpoint", ENDPOINT, "--history", "-1"), 2, "--history"),
+        (("tenant", "add", "acme", "--endpoint", ENDPOINT, "--reactions", "few"), 2, "--reactions"),
+        (
+            ("tenant", "add", "acme", "--endpoint", ENDPOINT, "--history-scope", "x"),
+            2,
+            "--history-scope",
+        ),
+        (
+            ("tenant", "add", "acme", "--endpoint", ENDPOINT, "--commander", "the boss"),
+            1,
+            "commanders",
+        ),
         (("tenant", "show", "nobody"), 1, "nobody"),
         (("tenant", "rotate-key", "acme", "--grace", "soon"), 2, "24h"),
         (("workspace", "bind", "acme", "irc", "T1"), 2, "irc"),

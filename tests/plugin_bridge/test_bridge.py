@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
@@ -119,6 +120,28 @@ def _endpoint(
 async def _inline(bridge: Bridge, container: Container, body: bytes) -> Outcome:
     container.answer = web.Response(status=200, body=body)
     return await bridge.attempt(DELIVERY, _endpoint(container.url))
+
+
+async def test_the_body_carries_a_reply_token_made_for_this_attempt(
+    answers: Answers, container: Container
+) -> None:
+    """Not at the commit: what waited for hours must still be answered."""
+    asked: list[tuple[str, str, object]] = []
+
+    def reply_token(tenant: TenantId, conversation: ConversationId, now: datetime) -> str:
+        asked.append((tenant, conversation, now.tzinfo))
+        return f"cgr_{len(asked)}"
+
+    async with open_transport(per_host=4) as transport:
+        bridge = Bridge(
+            transport, lambda sealed: sealed.removeprefix("sealed "), answers, reply_token
+        )
+        for _ in range(2):
+            await bridge.attempt(DELIVERY, _endpoint(container.url))
+
+    tokens = [json.loads(body)["reply_token"] for body, _ in container.requests]
+    assert ["cgr_1", "cgr_2"] == tokens
+    assert [(DELIVERY.tenant, DELIVERY.conversation, UTC)] * 2 == asked
 
 
 async def test_the_body_carries_its_attempt_and_the_header_its_id(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import msgspec
 import pytest
 
 from gateway.core.errors import RegistryError
 from gateway.core.ids import AgentId, Platform, TenantId, WorkspaceId
-from gateway.core.tenants import AccessPolicy, Agents, Credential, Limits
+from gateway.core.tenants import AccessPolicy, Agents, Credential, HistoryPolicy, Limits
 from gateway.provisioning.operations import Provisioning
 from gateway.provisioning.validation import check_binding, check_spec
 from tests.provisioning.conftest import spec
@@ -78,8 +80,9 @@ def test_every_wrong_field_is_named_at_once() -> None:
         name="a\x1b[2J",
         timeout_s=float("nan"),
         agents=Agents(default=AgentId("Main"), by_channel={"C 1": AgentId("main")}),
-        access=AccessPolicy(allowed_users=("",)),
-        limits=Limits(concurrency=0, max_queued=-1),
+        access=AccessPolicy(allowed_users=("",), commanders=("owner", "the boss")),
+        history=HistoryPolicy(messages=51),
+        limits=Limits(concurrency=0, max_queued=-1, file_bytes=0, stored_file_bytes=2**41),
     )
 
     with pytest.raises(RegistryError) as caught:
@@ -91,10 +94,23 @@ def test_every_wrong_field_is_named_at_once() -> None:
         "name",
         "timeout_s",
         "access.allowed_users",
+        "access.commanders",
         "agents.by_channel",
         "limits.max_queued",
         "limits.concurrency",
+        "limits.file_bytes",
+        "limits.stored_file_bytes",
+        "history.messages",
     ] == [line.partition(":")[0] for line in str(caught.value).splitlines()]
+
+
+@pytest.mark.parametrize(("messages", "can_be"), [(-1, False), (0, True), (50, True), (51, False)])
+def test_a_history_is_bounded(messages: int, can_be: bool) -> None:
+    """Every delivery carries it, and Redis keeps one for each conversation."""
+    wanted = msgspec.structs.replace(spec(), history=HistoryPolicy(messages=messages))
+
+    with nullcontext() if can_be else pytest.raises(RegistryError, match=r"^history\.messages: "):
+        check_spec(wanted)
 
 
 @pytest.mark.parametrize("token", ["xoxb-1", "xoxe.xoxb-1"])

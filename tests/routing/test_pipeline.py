@@ -12,7 +12,7 @@ from gateway.core.decisions import Dropped, DropReason, Routed
 from gateway.core.errors import StoreError
 from gateway.core.events import EventKind, InboundEvent, Sender
 from gateway.core.ids import UNROUTED, AgentId, Platform, TenantId, WorkspaceId
-from gateway.core.tenants import AccessPolicy, Agents, Binding, TenantStatus
+from gateway.core.tenants import AccessPolicy, Agents, Binding, Tenant, TenantStatus
 from routing.context import RoutingContext
 from routing.pipeline import STEPS, decide
 from routing.steps.agent import choose_agent
@@ -39,8 +39,9 @@ async def _decide(said: InboundEvent, access: AccessPolicy | None = None) -> Rou
     return await decide(said, registry_of(binding(owner)))
 
 
-def _dropped(reason: DropReason, *trail: str) -> Dropped:
-    return Dropped(reason=reason, tenant=TenantId("acme"), trail=(_TENANT, *trail))
+def _dropped(reason: DropReason, *trail: str, by: Tenant | None = None) -> Dropped:
+    owner = by or tenant()
+    return Dropped(reason=reason, tenant=owner.id, trail=(_TENANT, *trail), binding=binding(owner))
 
 
 @pytest.mark.parametrize(
@@ -58,9 +59,10 @@ async def test_guards_hold_whatever_the_tenant_allows(
     """Loops of bots and what the protocol cannot carry, even in an open tenant."""
     said = event(sender=sender, kind=EventKind(kind))
 
-    decision = await _decide(said, AccessPolicy(require_mention=False))
+    access = AccessPolicy(require_mention=False)
+    decision = await _decide(said, access)
 
-    assert _dropped(reason, f"guards: {reason.value}") == decision
+    assert _dropped(reason, f"guards: {reason.value}", by=tenant(access=access)) == decision
 
 
 async def test_a_suspended_tenant_gets_nothing() -> None:
@@ -69,7 +71,8 @@ async def test_a_suspended_tenant_gets_nothing() -> None:
 
     decision = await decide(event(), registry_of(binding(owner)))
 
-    assert _dropped(DropReason.TENANT_SUSPENDED, "guards: tenant_suspended") == decision
+    expected = _dropped(DropReason.TENANT_SUSPENDED, "guards: tenant_suspended", by=owner)
+    assert expected == decision
 
 
 @pytest.mark.parametrize(
@@ -121,7 +124,8 @@ async def test_the_policy_of_the_tenant_drops(
     """Every reason with its trail: tenant, guards, then the policy that said no."""
     decision = await _decide(event(**changes), access)
 
-    assert _dropped(reason, _GUARDS, f"policy: {reason.value}") == decision
+    owner = tenant(access=access)
+    assert _dropped(reason, _GUARDS, f"policy: {reason.value}", by=owner) == decision
 
 
 @pytest.mark.parametrize(
@@ -143,7 +147,7 @@ async def test_the_policy_of_the_tenant_drops(
         (
             AccessPolicy(),
             {"mentioned": False, "kind": EventKind.MESSAGE_DELETED},
-            "policy: open channel",
+            "policy: no mention needed",
         ),
     ],
 )

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import msgspec
 import structlog
 
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.decisions import Decision, Dropped, Routed
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
 from gateway.core.errors import QueueFullError
-from gateway.core.events import InboundEvent
+from gateway.core.events import InboundEvent, Installation
 from gateway.core.ids import ConversationId, new_delivery_id
+from gateway.core.tenants import Binding
+from gateway.memory import memory_of_dropped, memory_of_routed
 from gateway.store.deliveries import Commit, DeliveryStore
 from gateway.telemetry.metrics import Metrics
 from routing.pipeline import decide
@@ -27,6 +30,8 @@ from routing.steps.tenant import Resolve
 log = structlog.get_logger()
 
 Encode = Callable[[Routed], bytes]
+Enrich = Callable[[Binding, InboundEvent], Awaitable[InboundEvent]]
+"""Add what an event lacks of its sender. Never raises, and is soon done: an ack waits for it."""
 
 
 class Turns:
@@ -63,12 +68,18 @@ class Ingress:
     """`accept` is what every adapter calls, and all that it may call."""
 
     def __init__(
-        self, resolve: Resolve, store: DeliveryStore, encode: Encode, metrics: Metrics
+        self,
+        resolve: Resolve,
+        store: DeliveryStore,
+        encode: Encode,
+        metrics: Metrics,
+        enrich: Enrich | None = None,
     ) -> None:
         self._resolve = resolve
         self._store = store
         self._encode = encode
         self._metrics = metrics
+        self._enrich = enrich
         self._turns = Turns()
 
     async def accept(self, event: InboundEvent) -> None:
@@ -86,10 +97,17 @@ class Ingress:
     async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:
         match decision:
             case Dropped():
-                await self._store.record(_dropped_record(event, decision))
+                memory = memory_of_dropped(event, decision)
+                await self._store.record(_dropped_record(event, decision), memory)
                 return None
             case Routed():
-                return await self._commit_routed(decision)
+                return await self._commit_routed(await self._enriched(decision))
+
+    async def _enriched(self, routed: Routed) -> Routed:
+        if self._enrich is None:
+            return routed
+        event = await self._enrich(routed.binding, routed.event)
+        return routed if event is routed.event else msgspec.structs.replace(routed, event=event)
 
     async def _commit_routed(self, routed: Routed) -> Receipt:
         # The routed event, not the one that came in: its address is in terms of the binding.
@@ -106,6 +124,7 @@ class Ingress:
                 dedupe_keys=_scoped(event),
                 dedupe_value=delivery_id,
                 metered=True,
+                memory=memory_of_routed(routed),
             )
         )
         if committed.receipt is Receipt.FULL:
@@ -159,8 +178,14 @@ def _routed_record(routed: Routed, delivery_id: str) -> AuditRecord:
         delivery_id=delivery_id,
         direction=Direction.INBOUND,
         agent=routed.agent,
+        detail=_change(event),
         trail=routed.trail,
     )
+
+
+def _change(event: InboundEvent) -> str:
+    # An operator who looks for the day on which a workspace took its consent back finds it here.
+    return event.detail.change.value if isinstance(event.detail, Installation) else ""
 
 
 def _dropped_record(event: InboundEvent, dropped: Dropped) -> AuditRecord:

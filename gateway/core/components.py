@@ -6,19 +6,29 @@ platform it goes to. Adapters render, and lower what a platform lacks by its tab
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-ComponentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,60}$")]
+from gateway.core.capabilities import Ability
+
+# Python's `$` also matches before a last line break, which no id and no address may hold.
+_END = r"$(?!\n)"
+_URL = r"^https?://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][^\s<>|\\]*)?" + _END
+# Platforms refuse texts of nothing but white space.
+_VISIBLE = r"\S"
+# A value travels inside of the platforms' ids.
+_VALUE = r"^[^\x00-\x1f\x7f]*" + _END
+
+ComponentId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]{1,40}" + _END)]
 """The agent's own name of a component; it comes back with `action.invoked`."""
 
-Label = Annotated[str, Meta(min_length=1, max_length=75)]
-Value = Annotated[str, Meta(max_length=90)]
-Line = Annotated[str, Meta(min_length=1, max_length=150)]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s<>|]+$", max_length=1000)]
+Label = Annotated[str, Meta(min_length=1, max_length=75, pattern=_VISIBLE)]
+Line = Annotated[str, Meta(min_length=1, max_length=150, pattern=_VISIBLE)]
+Url = Annotated[str, Meta(pattern=_URL, max_length=1000)]
 Markdown = Annotated[str, Meta(max_length=2000)]
 
 
@@ -31,13 +41,18 @@ class ButtonStyle(StrEnum):
 
 
 class Button(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A button. With a `url` it opens a page, and nobody is told of it."""
+    """A button. With a `url` it opens a page, and nobody is told of it.
+
+    Id and value are short because Discord gives both back in one id of 100 characters, and the
+    address because Discord opens none of more than 512.
+    https://docs.discord.com/developers/components/reference#button
+    """
 
     id: ComponentId
     label: Label
-    value: Value = ""
+    value: Annotated[str, Meta(max_length=50, pattern=_VALUE)] = ""
     style: ButtonStyle = ButtonStyle.DEFAULT
-    url: Url | None = None
+    url: Annotated[str, Meta(pattern=_URL, max_length=512)] | None = None
 
 
 class Buttons(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="buttons"):
@@ -50,7 +65,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     """One choice."""
 
     label: Label
-    value: Annotated[str, Meta(min_length=1, max_length=90)]
+    value: Annotated[str, Meta(max_length=90, pattern=r"(?=.*\S)" + _VALUE)]
 
 
 Options = Annotated[tuple[Option, ...], Meta(min_length=1, max_length=25)]
@@ -59,12 +74,15 @@ Options = Annotated[tuple[Option, ...], Meta(min_length=1, max_length=25)]
 class Select(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="select"
 ):
-    """A menu of choices; `multiple` lets people choose several."""
+    """A menu of choices, each of its own value; `multiple` lets people choose several, or none."""
 
     id: ComponentId
     options: Options
     placeholder: Line | None = None
     multiple: bool = False
+
+    def __post_init__(self) -> None:
+        _refuse_twice("`options`", (option.value for option in self.options))
 
 
 class FieldKind(StrEnum):
@@ -80,14 +98,14 @@ class FieldKind(StrEnum):
 
 class FormField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One question. `options` are for the kinds select and multiselect, and for them alone. A date
-    is answered as YYYY-MM-DD, a checkbox as `true` or `false`.
+    is answered as YYYY-MM-DD; a checkbox as `true` or `false`, `required` or not.
     """
 
     id: ComponentId
-    label: Annotated[str, Meta(min_length=1, max_length=45)]
+    label: Annotated[str, Meta(min_length=1, max_length=45, pattern=_VISIBLE)]
     kind: FieldKind = FieldKind.TEXT
     required: bool = True
-    placeholder: Annotated[str, Meta(min_length=1, max_length=100)] | None = None
+    placeholder: Annotated[str, Meta(min_length=1, max_length=100, pattern=_VISIBLE)] | None = None
     options: Annotated[tuple[Option, ...], Meta(max_length=25)] = ()
 
     def __post_init__(self) -> None:
@@ -95,31 +113,38 @@ class FormField(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ValueError(
                 "`options` belong to the kinds select and multiselect, and to no other"
             )
+        _refuse_twice("`options`", (option.value for option in self.options))
 
 
 class Form(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="form"
 ):
-    """Questions behind a button. Where a platform has no dialog they stand in the message."""
+    """Questions behind a button. Where a platform has no dialog they stand in the message.
+
+    What people leave empty is not among the answers.
+    """
 
     id: ComponentId
-    title: Annotated[str, Meta(min_length=1, max_length=24)]
+    title: Annotated[str, Meta(min_length=1, max_length=24, pattern=_VISIBLE)]
     fields: Annotated[tuple[FormField, ...], Meta(min_length=1, max_length=5)]
     label: Label = "Open"
-    submit: Annotated[str, Meta(min_length=1, max_length=24)] = "Submit"
+    submit: Annotated[str, Meta(min_length=1, max_length=24, pattern=_VISIBLE)] = "Submit"
+
+    def __post_init__(self) -> None:
+        _refuse_twice("`fields`", (field.id for field in self.fields))
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True):
-    """A named value of a card."""
+    """A named value of a card. The value is Markdown, one line of it."""
 
     name: Line
-    value: Annotated[str, Meta(min_length=1, max_length=500)]
+    value: Annotated[str, Meta(min_length=1, max_length=500, pattern=_VISIBLE)]
 
 
 class Card(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type", tag="card"
 ):
-    """A framed piece of information."""
+    """A framed piece of information. With a `url` its title is a link."""
 
     title: Line
     text: Markdown = ""
@@ -142,3 +167,24 @@ Components = Annotated[tuple[Component, ...], Meta(max_length=10)]
 def forms_of(components: tuple[Component, ...]) -> tuple[Form, ...]:
     """Pick the forms, which have to be kept until somebody opens them."""
     return tuple(each for each in components if isinstance(each, Form))
+
+
+_ABILITIES: Final = {
+    Buttons: Ability.BUTTONS,
+    Select: Ability.SELECTS,
+    Form: Ability.FORMS,
+    Card: Ability.CARDS,
+    Feedback: Ability.FEEDBACK,
+}
+
+
+def ability_of(component: Component) -> Ability:
+    """Tell which ability of the platform a component needs."""
+    return _ABILITIES[type(component)]
+
+
+def _refuse_twice(field: str, values: Iterable[Hashable]) -> None:
+    listed = list(values)
+    if len(set(listed)) < len(listed):
+        # A platform refuses the whole message, or nobody could tell which was meant.
+        raise ValueError(f"{field} hold one twice")

@@ -23,6 +23,8 @@ class DropReason(StrEnum):
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     USER_NOT_ALLOWED = "user_not_allowed"
     NOT_MENTIONED = "not_mentioned"
+    REACTIONS_OFF = "reactions_off"
+    NOT_OUR_MESSAGE = "not_our_message"
     DUPLICATE = "duplicate"
     RATE_LIMITED = "rate_limited"
 
@@ -37,11 +39,14 @@ class Routed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Dropped(msgspec.Struct, frozen=True, kw_only=True):
-    """The event goes nowhere; `tenant` owns the audit record."""
+    """The event goes nowhere; `tenant` owns the audit record. `binding` is None when the workspace
+    is bound to nobody.
+    """
 
     reason: DropReason
     tenant: TenantId = UNROUTED
     trail: tuple[str, ...] = ()
+    binding: Binding | None = None
 
 
 Decision = Routed | Dropped

@@ -62,6 +62,7 @@ class Reason(StrEnum):
     ISOLATION = "isolation"
     OUTCOME_UNKNOWN = "outcome_unknown"
     INTERRUPTED = "interrupted"
+    TARGET_MISSING = "target_missing"
     GATEWAY_FAULT = "gateway_fault"
 
 
@@ -87,6 +88,7 @@ _FAULTS: Final = {
     Reason.PLATFORM_ERROR: Fault.PLATFORM,
     Reason.PLATFORM_RATE_LIMITED: Fault.PLATFORM,
     Reason.PLATFORM_UNREACHABLE: Fault.PLATFORM,
+    Reason.TARGET_MISSING: Fault.PLATFORM,
 }
 
 
@@ -96,9 +98,15 @@ def fault_of(reason: Reason) -> Fault:
 
 
 class Delivered(msgspec.Struct, frozen=True, kw_only=True):
-    """The other side has it. `receipt` is its own id or status, for the audit record."""
+    """The other side has it. `receipt` is its own id or status, for the audit record.
+
+    `degraded` names the ability that the platform lacked, when something was left out for it.
+    `quiet` is for previews, which leave no record: they are not counted as accepted either.
+    """
 
     receipt: str = ""
+    degraded: str = ""
+    quiet: bool = False
 
 
 class Retryable(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +139,8 @@ Outcome = Delivered | Retryable | Deferred | Permanent
 
 class Receipt(StrEnum):
     """How a commit ended. FULL means that nothing was stored and nothing may be acknowledged;
-    OVERFLOWED, that the tenant wants what finds its queue full to be dropped, on record.
+    OVERFLOWED, that the tenant wants what finds its queue full to be dropped, on record. MOVED,
+    that what the decision was built upon has changed: nothing was stored, decide again.
     """
 
     ACCEPTED = "accepted"
@@ -139,6 +148,7 @@ class Receipt(StrEnum):
     RATE_LIMITED = "rate_limited"
     FULL = "full"
     OVERFLOWED = "queue_full"
+    MOVED = "moved"
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):

@@ -69,10 +69,11 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """An emoji on the message `message_id`: a Unicode emoji, or a name of the workspace's own
-    emoji without colons.
+    emoji without colons. `on_own` says that the message is one of this gateway's own bot.
     """
 
     emoji: str
+    on_own: bool = False
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):

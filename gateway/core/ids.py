@@ -19,6 +19,7 @@ FileId = NewType("FileId", str)
 UNROUTED = TenantId("_unrouted")
 """Pseudo-tenant that owns the audit records of events whose workspace is bound to nobody."""
 
+_MESSAGE_ID = re.compile(r"msg_[0-9a-f]{24}")
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -54,6 +55,11 @@ def new_delivery_id() -> DeliveryId:
 def new_message_id() -> MessageId:
     """Make the gateway's id of a message that an agent asked to send."""
     return MessageId(f"msg_{secrets.token_hex(12)}")
+
+
+def is_message_id(text: str) -> bool:
+    """Whether it is one of the gateway's own; no platform's ids look like that."""
+    return _MESSAGE_ID.fullmatch(text) is not None
 
 
 def new_file_id() -> FileId:

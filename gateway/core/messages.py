@@ -5,13 +5,17 @@ needs, but for the platform's own ids of earlier acts, which only their attempts
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from gateway.core.components import Component
 from gateway.core.conversations import ConversationRef
-from gateway.core.ids import FileId, MessageId
+from gateway.core.ids import DeliveryId, FileId, MessageId
+
+
+FINISH: Final = "-finish"
+"""Tells the delivery that ends a stream from the one that began it."""
 
 
 class _Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="act"):
@@ -26,8 +30,13 @@ class _Act(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_fi
 
     @property
     def marker(self) -> str:
-        """The delivery's id; and the name under which the platform's copy can be recognised."""
+        """The name under which the platform's copy can be recognised."""
         return f"{self.id}-{self.part}"
+
+    @property
+    def delivery_id(self) -> DeliveryId:
+        """One act, one delivery."""
+        return DeliveryId(self.marker)
 
 
 class OutboundMessage(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="post"):
@@ -76,11 +85,12 @@ class MessageDelete(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="de
 
 
 class ReactionChange(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="react"):
-    """Put an emoji on a message or take it off. `target` is a message of ours or the platform's
-    own id of anybody's.
+    """Put an emoji on a message or take it off. `target` is a message of ours, then on its part
+    `target_part`, or the platform's own id of anybody's.
     """
 
     target: str
+    target_part: int = 1
     emoji: str
     remove: bool = False
 
@@ -101,12 +111,19 @@ class StreamFlush(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="stre
 
 
 class StreamFinish(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="stream_finish"):
-    """End the stream `target` with its whole text, rendered; further parts are messages."""
+    """End a stream with its whole text, rendered; further parts are messages. It is the stream's
+    own message, so it has its id and its marker: if it was never begun, this is what is posted.
+    """
 
-    target: MessageId
     text: str
     components: tuple[Component, ...] = ()
+    raw: dict[str, Any] | None = None
     created_at: datetime | None = None
+
+    @property
+    def delivery_id(self) -> DeliveryId:
+        """Another one than that of the start."""
+        return DeliveryId(f"{self.marker}{FINISH}")
 
 
 Act = (

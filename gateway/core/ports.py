@@ -4,16 +4,18 @@ some platforms have is a Protocol of its own, never an optional member here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gateway.core.capabilities import Capabilities
+from gateway.core.components import Form
 from gateway.core.conversations import ConversationRef
 from gateway.core.events import Attachment, Ignored, InboundEvent
 from gateway.core.events import Sender as Person
-from gateway.core.ids import WorkspaceId
+from gateway.core.files import KeptFile
+from gateway.core.ids import FileId, MessageId, TenantId, WorkspaceId
 from gateway.core.messages import (
     FileUpload,
     MessageEdit,
@@ -26,6 +28,10 @@ from gateway.core.messages import (
     Target,
 )
 from gateway.core.tenants import Credential
+
+if TYPE_CHECKING:
+    # A shape alone: the core itself serves nothing.
+    from aiohttp.web import AbstractRouteDef
 
 
 class Accept(Protocol):
@@ -49,6 +55,15 @@ class Source(Protocol):
 
     def health(self) -> str | None:
         """None while events can arrive, else what is wrong."""
+
+
+class Webhook(Protocol):
+    """A platform that calls us over HTTP."""
+
+    def routes(self, accept: Accept) -> Iterable[AbstractRouteDef]:
+        """Name the paths, and what answers there. A request is not trusted before it is verified,
+        and not answered with success before what it brings is accepted.
+        """
 
 
 class Renderer(Protocol):
@@ -104,6 +119,14 @@ class Uploads(Protocol):
 
 
 @runtime_checkable
+class UploadReadback(Protocol):
+    """A platform on which a file of ours can be found again after a lost answer."""
+
+    async def find_upload(self, upload: FileUpload, credential: Credential) -> SentMessage | None:
+        """Look for the platform's copy. Raises SendError when it cannot be known."""
+
+
+@runtime_checkable
 class Typing(Protocol):
     """People can see that the agent is at work."""
 
@@ -116,7 +139,11 @@ class Typing(Protocol):
 
 @runtime_checkable
 class Streams(Protocol):
-    """Messages that grow are native. Elsewhere they are posted once and edited."""
+    """Messages that grow are native. Elsewhere they are posted once and edited.
+
+    What is begun and added is Markdown as the agent wrote it, since a piece of it means nothing by
+    itself: the sender makes it harmless. How it ends is rendered.
+    """
 
     async def start(self, start: StreamStart, text: str, credential: Credential) -> SentMessage:
         """Begin with `text`. Raises SendError."""
@@ -156,6 +183,55 @@ class People(Protocol):
 
     async def person(self, sender: Person, credential: Credential) -> Person:
         """Fill in name, locale and roles. Raises SendError."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormPress:
+    """Somebody pressed the button of a form. `event` tells who and where, `message` is the message
+    that brought the form.
+    """
+
+    event: InboundEvent
+    message: MessageId
+    form: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormOwner:
+    """Whose form it is, and what opens it there."""
+
+    tenant: TenantId
+    credential: Credential
+
+
+class Forms(Protocol):
+    """Forms of messages, for platforms on which they open as dialogs. A person waits, so no agent
+    is asked.
+    """
+
+    async def owner(self, press: FormPress) -> FormOwner | None:
+        """Find the tenant; None when the press goes nowhere, which is on record then. Raises
+        StoreError.
+        """
+
+    async def find(self, press: FormPress, owner: FormOwner) -> Form | None:
+        """Find the form, and put the press on record; None when it is not kept any more. Raises
+        StoreError.
+        """
+
+
+class Files(Protocol):
+    """Files that agents brought, each its tenant's own: those of others are unknown."""
+
+    async def describe(self, tenant: TenantId, file: FileId) -> KeptFile | None:
+        """Tell what is known of it; None when there is none. Raises StoreError."""
+
+    async def open(
+        self, tenant: TenantId, file: FileId
+    ) -> tuple[KeptFile, AsyncIterator[bytes]] | None:
+        """Begin to read it; None when there is none any more. Raises StoreError, at once or while
+        it is read.
+        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,11 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """Remove the delivery from its queue."""
+    """Remove the delivery from its queue. `degraded` and `quiet` are those of the outcome."""
 
     receipt: str
+    degraded: str = ""
+    quiet: bool = False
 
 
 class Again(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,8 +69,8 @@ def settle(
 ) -> Settlement:
     """Turn the outcome of an attempt into what happens to the delivery next."""
     match outcome:
-        case Delivered(receipt=receipt):
-            return Done(receipt)
+        case Delivered(receipt=receipt, degraded=degraded, quiet=quiet):
+            return Done(receipt, degraded, quiet)
         case Permanent(reason=reason, detail=detail):
             return Dead(reason=reason, detail=detail, uncertain=reason is Reason.OUTCOME_UNKNOWN)
         case Deferred(reason=reason, after_s=after_s):

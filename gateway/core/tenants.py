@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 from urllib.parse import urljoin
 
 import msgspec
 
+from gateway.core.events import Sender, SenderRole
 from gateway.core.ids import AgentId, Platform, TenantId, WorkspaceId
 from gateway.core.retry import RetryPolicy
 
@@ -25,14 +27,52 @@ class Agents(msgspec.Struct, frozen=True, kw_only=True):
     by_channel: dict[str, AgentId] = {}
 
 
+class Reactions(StrEnum):
+    """Which emoji an agent hears of: none, those on its own messages, all that its bot can see."""
+
+    OFF = "off"
+    OWN = "own"
+    ALL = "all"
+
+
+EVERYONE: Final = "everyone"
+
+
 class AccessPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may talk to the agents, and where. An empty allow-list allows everybody."""
+    """Who may talk to the agents, and where. An empty allow-list allows everybody.
+
+    `commanders` are those whose commands an agent should obey: roles, user ids, or EVERYONE. Empty
+    is nobody.
+    """
 
     direct_messages: bool = True
     require_mention: bool = True
     channels_without_mention: tuple[str, ...] = ()
     allowed_channels: tuple[str, ...] = ()
     allowed_users: tuple[str, ...] = ()
+    reactions: Reactions = Reactions.OWN
+    commanders: tuple[str, ...] = (SenderRole.OWNER.value, SenderRole.ADMIN.value)
+
+    def may_command(self, sender: Sender) -> bool:
+        """Tell whether `sender` is one of the commanders."""
+        named = (EVERYONE, sender.id, *sender.roles)
+        return any(each in self.commanders for each in named)
+
+
+class HistoryScope(StrEnum):
+    """Which messages a delivery brings along: those that the agent has not been given since its
+    last delivery from there, or the last ones whatever it has been given.
+    """
+
+    MISSED = "missed"
+    ALL = "all"
+
+
+class HistoryPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How many messages of a conversation are kept for its next delivery. 0 keeps none."""
+
+    messages: int = 20
+    scope: HistoryScope = HistoryScope.MISSED
 
 
 class Overflow(StrEnum):
@@ -45,13 +85,17 @@ class Overflow(StrEnum):
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one tenant may use."""
+    """What one tenant may use. `file_bytes` bounds one file, in either direction;
+    `stored_file_bytes` all that its agents have brought within 24 hours.
+    """
 
     events_per_minute: int = 600
     event_burst: int = 100
     max_queued: int = 10_000
     concurrency: int = 16
     overflow: Overflow = Overflow.REFUSE
+    file_bytes: int = 20 * 1024 * 1024
+    stored_file_bytes: int = 1024 * 1024 * 1024
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +106,9 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     agents: Agents = Agents()
     access: AccessPolicy = AccessPolicy()
     limits: Limits = Limits()
+    history: HistoryPolicy = HistoryPolicy()
+    require_reply_token: bool = False
+    """Whether the tenant's key alone is not enough to speak: see gateway/scoped_tokens.py."""
 
 
 class Binding(msgspec.Struct, frozen=True, kw_only=True):

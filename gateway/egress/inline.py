@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gateway.core.deliveries import Delivery
-from gateway.egress.submit import Refusal, Submission, Submit
+from gateway.egress.requests import Content, Refusal, Submission
+from gateway.egress.submit import Submit
 
 
 class InlineReplies:
@@ -22,7 +23,7 @@ class InlineReplies:
                 Submission(
                     tenant=delivery.tenant,
                     conversation=delivery.conversation,
-                    markdown=text,
+                    content=Content(markdown=text),
                     # No header can hold a NUL, so no agent's own key can be the same.
                     idempotency_key=f"inline\0{delivery.id}\0{number}",
                 )

@@ -1,12 +1,14 @@
-"""One attempt to post an outbound message: still ours? in pace? posted already? then send."""
+"""One attempt at what an agent asked for: still ours? in pace? then by the ability it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Final, assert_never
 
 import msgspec
-import structlog
 
+from gateway.core.conversations import ConversationRef
 from gateway.core.deliveries import (
     Deferred,
     Delivered,
@@ -17,21 +19,49 @@ from gateway.core.deliveries import (
     Retryable,
 )
 from gateway.core.errors import SendError
-from gateway.core.ids import Platform
-from gateway.core.messages import OutboundMessage
-from gateway.core.ports import Outlet, Readback
-from gateway.core.tenants import Credential, Endpoint, TenantStatus
+from gateway.core.ids import TenantId
+from gateway.core.messages import (
+    Act,
+    FileUpload,
+    MessageDelete,
+    MessageEdit,
+    OutboundMessage,
+    ReactionChange,
+    StreamFinish,
+    StreamFlush,
+    StreamStart,
+)
+from gateway.core.ports import Files
+from gateway.core.tenants import Endpoint
+from gateway.egress.access import Access, Door
+from gateway.egress.changing import Changing
+from gateway.egress.looking import Tally
 from gateway.egress.pace import Pace
-from gateway.sealing import Seal
-from gateway.store.tenants import TenantLookup
+from gateway.egress.posting import Posting
+from gateway.egress.showing import UNSHOWN, Showing
+from gateway.store.ledger import Ledger
+from gateway.store.streams import StreamTexts
 from gateway.telemetry.metrics import Metrics
 
-log = structlog.get_logger()
-
-SUSPENDED_WAIT_S = 30.0
-LONGEST_HOLD_S = 900.0
-UNCERTAIN_WAIT_S = 2.0
+LONGEST_HOLD_S: Final = 900.0
+UNCERTAIN_WAIT_S: Final = 2.0
 """Before a lost answer is looked up: the platform's own copy needs a moment to become visible."""
+
+EDITS_PER_S: Final = 1.0
+"""Of one message. More of them would only be read as flicker, and use up what platforms allow."""
+
+_DECODER: Final = msgspec.json.Decoder(Act)
+
+Posted = Callable[[TenantId, ConversationRef], None]
+"""Told of every message that people can see now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paces:
+    """How often a channel is posted into, and a message changed."""
+
+    posts: Pace
+    edits: Pace
 
 
 class Outbox:
@@ -39,79 +69,81 @@ class Outbox:
 
     def __init__(
         self,
-        lookup: TenantLookup,
-        seal: Seal,
-        outlets: Mapping[Platform, Outlet],
-        pace: Pace,
+        access: Access,
+        ledger: Ledger,
+        texts: StreamTexts,
+        files: Files,
+        paces: Paces,
         metrics: Metrics,
+        posted: Posted,
     ) -> None:
-        self._lookup = lookup
-        self._seal = seal
-        self._outlets = outlets
-        self._pace = pace
+        self._access = access
+        self._tally = Tally(metrics)
+        self._posting = Posting(ledger, files, self._tally)
+        self._changing = Changing(ledger, self._tally)
+        self._showing = Showing(ledger, texts, self._tally)
+        self._paces = paces
         self._metrics = metrics
+        self._posted = posted
 
     async def attempt(self, delivery: Delivery, _endpoint: Endpoint | None) -> Outcome:
-        """Post one message. Raises StoreError when its workspace cannot be looked up."""
-        message = msgspec.json.decode(delivery.payload, type=OutboundMessage)
-        outlet = self._outlets.get(message.conversation.platform)
-        if outlet is None:
-            return Permanent(reason=Reason.NOT_INSTALLED, detail="the platform is not configured")
-        credential = await self._credential(delivery, message)
-        if not isinstance(credential, Credential):
-            return credential
-        ref = message.conversation
-        wait_s = self._pace.wait_s((ref.platform, ref.workspace, ref.channel), delivery.id)
+        """Do one act. Raises StoreError when what it needs to know cannot be asked."""
+        act = _DECODER.decode(delivery.payload)
+        ref = act.conversation
+        door = await self._access.door(delivery.tenant, ref.platform, ref.workspace)
+        if not isinstance(door, Door):
+            return UNSHOWN if isinstance(act, StreamFlush) else door
+        pace, key = self._pace_of(act)
+        wait_s = pace.wait_s(key, delivery.id)
         if wait_s > 0:
             return Deferred(reason=Reason.PLATFORM_RATE_LIMITED, after_s=wait_s)
         try:
-            return await self._post(delivery, message, outlet, credential)
+            outcome = await self._done(act, delivery, door)
         except SendError as exc:
-            return self._outcome_of(exc, message)
+            failed = self._outcome_of(exc, act)
+            # Nothing is lost with a preview: it is not tried again, and holds nobody up.
+            return UNSHOWN if isinstance(act, StreamFlush) else failed
+        self._tell(act, delivery, outcome)
+        return outcome
 
-    async def _credential(
-        self, delivery: Delivery, message: OutboundMessage
-    ) -> Credential | Outcome:
-        # Asked again at every attempt: the workspace may have changed hands since the commit.
-        ref = message.conversation
-        bound = await self._lookup.bound_workspace(ref.platform, ref.workspace)
-        if bound is None:
-            return Permanent(reason=Reason.NOT_INSTALLED, detail="the workspace is not bound")
-        tenant = bound.binding.tenant
-        if tenant.id != delivery.tenant:
-            self._metrics.isolation_violations.inc()
-            log.error("isolation.violation", tenant_id=delivery.tenant, conversation=ref.id)
-            return Permanent(reason=Reason.ISOLATION, detail="the workspace changed hands")
-        if tenant.status is not TenantStatus.ACTIVE:
-            return Deferred(reason=Reason.TENANT_SUSPENDED, after_s=SUSPENDED_WAIT_S)
-        if bound.sealed_credential is None:
-            return Permanent(reason=Reason.NOT_INSTALLED, detail="the workspace has no token")
-        opened = self._seal.open(bound.sealed_credential)
-        return msgspec.json.decode(opened, type=Credential)
+    async def _done(self, act: Act, delivery: Delivery, door: Door) -> Outcome:
+        match act:
+            case OutboundMessage():
+                return await self._posting.post(act, delivery, door)
+            case FileUpload():
+                return await self._posting.upload(act, delivery, door)
+            case MessageEdit() | MessageDelete() | ReactionChange():
+                return await self._changing(act, delivery, door)
+            case StreamStart() | StreamFlush() | StreamFinish():
+                return await self._showing(act, delivery, door)
+            case _:
+                assert_never(act)
 
-    async def _post(
-        self, delivery: Delivery, message: OutboundMessage, outlet: Outlet, credential: Credential
-    ) -> Outcome:
-        if delivery.uncertain:
-            if not isinstance(outlet.sender, Readback):
-                detail = "an earlier attempt may have posted it, and the platform cannot tell"
-                return Permanent(reason=Reason.OUTCOME_UNKNOWN, detail=detail)
-            found = await _find(outlet.sender, message, credential)
-            if found is not None:
-                self._count(message, "found")
-                return Delivered(receipt=found)
-        sent = await outlet.sender.send(message, credential)
-        self._count(message, "sent")
-        return Delivered(receipt=sent.id)
+    def _pace_of(self, act: Act) -> tuple[Pace, Hashable]:
+        ref = act.conversation
+        channel = (ref.platform, ref.workspace, ref.channel)
+        match act:
+            case OutboundMessage() | FileUpload() | StreamStart():
+                return self._paces.posts, channel
+            case MessageEdit() | MessageDelete():
+                return self._paces.edits, (*channel, act.target, act.target_part)
+            case ReactionChange():
+                return self._paces.edits, (*channel, act.target, act.emoji)
+            case StreamFlush():
+                return self._paces.edits, (*channel, act.target, 1)
+            case StreamFinish():
+                return self._paces.edits, (*channel, act.id, 1)
+            case _:
+                assert_never(act)
 
-    def _outcome_of(self, exc: SendError, message: OutboundMessage) -> Outcome:
-        self._count(message, exc.reason.value)
-        ref = message.conversation
+    def _outcome_of(self, exc: SendError, act: Act) -> Outcome:
+        self._tally(act, exc.reason.value)
         if exc.reason is Reason.PLATFORM_RATE_LIMITED:
             # Clamped: one absurd answer must not silence a channel for days.
             after_s = min(exc.retry_after_s or 1.0, LONGEST_HOLD_S)
-            self._metrics.platform_rate_limited.labels(ref.platform).inc()
-            self._pace.hold((ref.platform, ref.workspace, ref.channel), after_s)
+            self._metrics.platform_rate_limited.labels(act.conversation.platform).inc()
+            pace, key = self._pace_of(act)
+            pace.hold(key, after_s)
             return Deferred(reason=exc.reason, after_s=after_s)
         if exc.permanent:
             return Permanent(reason=exc.reason, detail=exc.detail)
@@ -122,15 +154,7 @@ class Outbox:
             uncertain=exc.ambiguous,
         )
 
-    def _count(self, message: OutboundMessage, outcome: str) -> None:
-        self._metrics.platform_requests.labels(message.conversation.platform, outcome).inc()
-
-
-async def _find(readback: Readback, message: OutboundMessage, credential: Credential) -> str | None:
-    try:
-        found = await readback.find_sent(message, credential)
-    except SendError as exc:
-        # Whether it was posted is still not known, whatever became of the question.
-        exc.ambiguous = True
-        raise
-    return None if found is None else found.id
+    def _tell(self, act: Act, delivery: Delivery, outcome: Outcome) -> None:
+        is_post = isinstance(act, OutboundMessage | FileUpload | StreamStart | StreamFinish)
+        if is_post and isinstance(outcome, Delivered) and outcome.receipt:
+            self._posted(delivery.tenant, act.conversation)

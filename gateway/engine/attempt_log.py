@@ -68,12 +68,14 @@ class AttemptLog:
 
 
 def record_of(delivery: Delivery, settlement: Settlement) -> AuditRecord | None:
-    """Make the record of a settlement; None for a deferral, which decides nothing."""
+    """Make the record of a settlement; None for a deferral, which decides nothing, and for a
+    preview, of which no commit has a record either.
+    """
     match settlement:
+        case Done(quiet=True) | Again(counts=False):
+            return None
         case Done(receipt=receipt):
             return _record(delivery, AuditAction.DELIVERY_DELIVERED, "delivered", "", receipt)
-        case Again(counts=False):
-            return None
         case Again(reason=reason, detail=detail):
             return _record(delivery, AuditAction.DELIVERY_RETRIED, "retried", reason, detail)
         case Dead(reason=reason, detail=detail):

@@ -174,13 +174,22 @@ async def listening_to(client: Client, channel: str) -> AsyncIterator[PubSub]:
 class Script:
     """One Lua file, run by its digest and sent whole only when the server does not know it.
 
-    The first key decides where it runs, so all of them are of one slot.
+    The first key decides where it runs, so all of them are of one slot. A prelude is a file of
+    functions that stands in front of it: Redis has no way to share them.
     """
 
-    def __init__(self, client: Client, name: str, confirmation: Confirmation = UNCONFIRMED) -> None:
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        confirmation: Confirmation = UNCONFIRMED,
+        *,
+        prelude: str | None = None,
+    ) -> None:
         self._client = client
         self._confirmation = confirmation
-        self._text = (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+        files = (name,) if prelude is None else (prelude, name)
+        self._text = "\n".join((_SCRIPTS / f"{each}.lua").read_text("utf-8") for each in files)
         # Redis names scripts by SHA-1; nothing here depends on its strength.
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
 

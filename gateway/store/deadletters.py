@@ -11,8 +11,7 @@ from gateway.core.deliveries import DeadLetter, Direction, Reason
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.store.connection import UNCONFIRMED, Client, Confirmation, Script, Value, run
-from gateway.store.deliveries import wake_message
-from gateway.store.keys import WAKE_CHANNEL, shard_of
+from gateway.store.keys import WAKE_CHANNEL, shard_of, wake_message
 
 
 class DeadLetterStore:

@@ -28,8 +28,10 @@ from gateway.store.connection import (
     Value,
     run_confirmed,
 )
-from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of
+from gateway.store.history import Memory, history_arguments, history_keys
+from gateway.store.keys import WAKE_CHANNEL, Shard, dedupe_key, shard_of, wake_message
 from gateway.store.leases import Lease
+from gateway.store.ledger_changes import LedgerChange, ledger_arguments, ledger_keys, ledger_limits
 
 DEDUPE_TTL_S = 24 * 3600
 
@@ -38,7 +40,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     """One decision to store. `deliveries` share one conversation and keep their order.
 
     `dedupe_keys` are unique within the tenant; `dedupe_value` is what a later duplicate is told.
-    `limits` bound the queue; the quota is counted only when `metered`.
+    `limits` bound the queue; the quota is counted only when `metered`. With a `memory` payloads are
+    JSON objects, and get a member `history` when there is any.
     """
 
     tenant: TenantId
@@ -50,6 +53,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     dedupe_keys: tuple[str, ...] = ()
     dedupe_value: str = ""
     metered: bool = False
+    ledgers: tuple[LedgerChange, ...] = ()
+    memory: Memory | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -103,7 +108,8 @@ class DeliveryStore:
         self._shards = shards
         self._breaker = breaker or BreakerPolicy()
         self._confirmation = confirmation
-        self._commit = Script(client, "commit", confirmation)
+        self._commit = Script(client, "commit", confirmation, prelude="history")
+        self._remember = Script(client, "remember", confirmation, prelude="history")
         self._take = Script(client, "take")
         self._settle = Script(client, "settle")
         self._recover = Script(client, "recover")
@@ -125,14 +131,20 @@ class DeliveryStore:
             shard.ring(commit.direction),
             shard.audit,
             f"{own}quota",
-            *(f"{own}dd:{commit.direction}:{key}" for key in commit.dedupe_keys),
+            *history_keys(own, commit.memory),
+            *(dedupe_key(own, commit.direction, key) for key in commit.dedupe_keys),
+            *ledger_keys(shard, commit.tenant, commit.ledgers),
         ]
         outcome, first = await self._commit(keys, _commit_arguments(commit, shard))
         return Committed(Receipt(outcome.decode()), first.decode())
 
-    async def record(self, record: AuditRecord) -> None:
-        """Store a decision that leads nowhere. Raises StoreError."""
+    async def record(self, record: AuditRecord, memory: Memory | None = None) -> None:
+        """Store a decision that leads nowhere, and what is remembered. Raises StoreError."""
         shard = shard_of(record.tenant, self._shards)
+        if memory is not None:
+            keys = [shard.audit, *history_keys(shard.tenant(record.tenant), memory)]
+            await self._remember(keys, [msgspec.json.encode(record), *history_arguments(memory)])
+            return
         entry = (shard.audit, "*", "r", msgspec.json.encode(record), "o", "")
         await run_confirmed(self._client, self._confirmation, "XADD", *entry)
 
@@ -204,11 +216,6 @@ class DeliveryStore:
         return int(answer[1])
 
 
-def wake_message(shard: Shard, direction: Direction) -> str:
-    """Text that tells the owner of a shard that there is work."""
-    return f"{direction}:{shard.number}"
-
-
 def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
     limits = commit.limits
     interval_us = 60_000_000 // max(limits.events_per_minute, 1) if commit.metered else 0
@@ -225,7 +232,10 @@ def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
         wake_message(shard, commit.direction),
         # An agent is told to try again; only what platforms send can be dropped.
         limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
+        *ledger_limits(commit.ledgers),
+        *history_arguments(commit.memory),
     ]
+    args += ledger_arguments(commit.ledgers)
     for delivery in commit.deliveries:
         args += [delivery.id, delivery.payload]
     return args
@@ -236,17 +246,19 @@ def _settle_arguments(settled: Settled) -> list[Value]:
     record = b"" if settled.audit is None else msgspec.json.encode(settled.audit)
     head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
     tail: list[Value] = [record, settled.sign]
+    # Only what agents ask for has a ledger.
+    told = delivery.id if delivery.direction is Direction.OUTBOUND else ""
     match settled.settlement:
-        case Done():
-            return [*head, "done", *tail, "", "", "", ""]
+        case Done(receipt=receipt, degraded=degraded):
+            return [*head, "done", *tail, receipt, degraded, "", "", told]
         case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
             # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
             delay_ms = round(delay_s * 1000)
-            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), ""]
+            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), "", told]
         case Dead(reason=reason, detail=detail, uncertain=uncertain):
             in_doubt = delivery.uncertain or uncertain
             died = [reason.value, detail, delivery.attempt, int(in_doubt)]
-            return [*head, "dead", *tail, *died]
+            return [*head, "dead", *tail, *died, told]
 
 
 def _check_lease(answer: list[Any], lease: Lease) -> None:

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 from gateway.core.deliveries import Direction
-from gateway.core.ids import Platform, TenantId, WorkspaceId
+from gateway.core.ids import MessageId, Platform, TenantId, WorkspaceId
 
 MARK_PREFIX = "gateway:mark:"
 WORKSPACE_PREFIX = "ws:"
@@ -39,6 +39,11 @@ def mark_beside(key: str) -> str:
 def bucket_marks() -> list[str]:
     """The marks of all buckets."""
     return [f"{MARK_PREFIX}{{{digit}}}" for digit in string.hexdigits[:16]]
+
+
+def dedupe_key(own: str, direction: Direction, key: str) -> str:
+    """String: what a repeat is told. `own` is the tenant's prefix."""
+    return f"{own}dd:{direction}:{key}"
 
 
 def replicas(role: str) -> str:
@@ -68,6 +73,10 @@ class Pepper:
     def agent_key_digest(self, key: str) -> str:
         """Digest of a bearer key, as PostgreSQL keeps it."""
         return self._digest(f"agent-key\x1f{key}")
+
+    def derived(self, label: str) -> bytes:
+        """Make the key of another purpose: what one of them signs means nothing to the others."""
+        return hmac.digest(self.secret, f"derived\x1f{label}".encode(), hashlib.sha256)
 
     def _digest(self, text: str) -> str:
         return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
@@ -150,7 +159,33 @@ class Shard:
         """Stream of a tenant's dead letters."""
         return f"{self.tenant(tenant)}dead"
 
+    @property
+    def streams(self) -> str:
+        """Sorted set: open streams of all tenants, by their last sign of life (Unix ms)."""
+        return f"{self.prefix}streams"
+
+    def open_streams(self, tenant: TenantId) -> str:
+        """Set of a tenant's open streams; it bounds their number."""
+        return f"{self.tenant(tenant)}streams"
+
+    def stream(self, tenant: TenantId, stream: MessageId) -> str:
+        """Hash of an open stream's state; its text stands beside it."""
+        return f"{self.tenant(tenant)}stream:{stream}"
+
+    def ledgers(self, tenant: TenantId) -> str:
+        """List of the keys of a tenant's ledgers, oldest first; it bounds their number."""
+        return f"{self.tenant(tenant)}ledger"
+
+    def ledger(self, tenant: TenantId, message: MessageId) -> str:
+        """Hash of what became of one request of an agent's."""
+        return f"{self.ledgers(tenant)}:{message}"
+
 
 def shard_of(tenant: TenantId, shards: int) -> Shard:
     """Find the shard of a tenant. CRC-32, since it must never change while data exists."""
     return Shard(zlib.crc32(tenant.encode()) % shards)
+
+
+def wake_message(shard: Shard, direction: Direction) -> str:
+    """Text that tells the owner of a shard that there is work."""
+    return f"{direction}:{shard.number}"

@@ -14,6 +14,7 @@ from gateway.core.capabilities import Capabilities
 from gateway.core.components import Components
 from gateway.core.conversations import MAX_CONVERSATION_ID_CHARS
 from gateway.core.ids import Platform
+from gateway.store.ledger import MessageState
 
 MAX_TEXT_CHARS = 40_000
 MAX_KEY_CHARS = 255
@@ -158,10 +159,11 @@ class MessageStatus(_Answer, frozen=True, kw_only=True):
 
     id: str
     conversation: str
-    status: str
+    status: MessageState
     parts: int
     platform_ids: tuple[str | None, ...]
     reason: str = ""
+    detail: str = ""
     degraded: str = ""
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from gateway.web.models import MAX_KEY_CHARS, ErrorBody
 from gateway.web.operations import STATUS_OF, Code, Operation
+from plugin_bridge.wire import InlineReplies, WireEvent
 
 Json: TypeAlias = dict[str, Any]
 
@@ -50,6 +51,7 @@ def document(operations: Sequence[Operation]) -> Json:
         },
         "security": [{"agentKey": []}],
         "paths": paths,
+        "webhooks": {"delivery": {"post": _delivery()}},
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -64,13 +66,38 @@ def document(operations: Sequence[Operation]) -> Json:
 
 
 def _schemas(operations: Iterable[Operation]) -> Json:
-    shapes: dict[type[msgspec.Struct], None] = {ErrorBody: None}
+    shapes: dict[type[msgspec.Struct], None] = {
+        ErrorBody: None,
+        WireEvent: None,
+        InlineReplies: None,
+    }
     for operation in operations:
         for shape in (operation.body, operation.answer):
             if shape is not None and issubclass(shape, msgspec.Struct):
                 shapes[shape] = None
     _, components = msgspec.json.schema_components(list(shapes), ref_template=_REF)
     return dict(components)
+
+
+def _delivery() -> Json:
+    """What the gateway sends, and what an agent may answer."""
+    return {
+        "summary": "An event, signed by Standard Webhooks",
+        "security": [],
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": _ref(WireEvent)}},
+        },
+        "responses": {
+            "202": {"description": "taken; answers come later"},
+            "200": {
+                "description": "taken, and these are the answers",
+                "content": {"application/json": {"schema": _ref(InlineReplies)}},
+            },
+            "410": {"description": "this endpoint is gone: it is disabled"},
+            "default": {"description": "408, 409, 425, 429, 5xx: tried again; else a dead letter"},
+        },
+    }
 
 
 def _operation(operation: Operation) -> Json:

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.core.ids import ConversationId, TenantId
 
-B = TypeVar("B", bound=msgspec.Struct)
+B_co = TypeVar("B_co", bound=msgspec.Struct, covariant=True)
 
 
 class Code(StrEnum):
@@ -97,11 +97,11 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Call(Generic[B]):
+class Call(Generic[B_co]):
     """A request whose form is right. `key` is its Idempotency-Key, if it needs one."""
 
     caller: Caller
-    body: B
+    body: B_co
     key: str
     request: web.Request = field(repr=False)
 

@@ -25,6 +25,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _FIELD = re.compile(r"`\$\.?([^`]*)`")
 _NAMED = re.compile(r"(?:exactly one of )?`(\w+)`.* (?:is|are) needed")
+_KEY = re.compile(rf"[!-~]{{1,{MAX_KEY_CHARS}}}")
 _MISSING = re.compile(r"missing required field `([^`]+)`|unknown field `([^`]+)`")
 
 
@@ -79,9 +80,9 @@ def read_query(request: web.Request, shape: type[S]) -> S:
 
 def read_key(request: web.Request) -> str:
     """Read the header Idempotency-Key. Raises ApiError 400."""
-    key = request.headers.get("Idempotency-Key", "").strip()
-    if not 0 < len(key) <= MAX_KEY_CHARS:
-        message = f"the header Idempotency-Key is needed, 1-{MAX_KEY_CHARS} characters"
+    key = request.headers.get("Idempotency-Key", "")
+    if not _KEY.fullmatch(key):
+        message = f"one header is needed, 1-{MAX_KEY_CHARS} visible ASCII characters"
         raise ApiError(Code.INVALID_FIELD, message, field="Idempotency-Key")
     return key
 

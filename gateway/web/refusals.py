@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, TypeVar
 
-from gateway.egress.submit import Refusal
+from gateway.egress.requests import Refusal
 from gateway.web.errors import ApiError
 from gateway.web.operations import Code
 
@@ -16,7 +16,10 @@ _WORDS: Final = {
         "no such conversation of yours",
         "conversation",
     ),
-    Refusal.BLANK_TEXT: (Code.BLANK_TEXT, "text holds nothing that can be shown", "text"),
+    Refusal.UNKNOWN_MESSAGE: (Code.UNKNOWN_MESSAGE, "no such message of yours", "id"),
+    Refusal.UNKNOWN_FILE: (Code.UNKNOWN_FILE, "no such file of yours", "files"),
+    Refusal.TARGET_UNKNOWN: (Code.UNKNOWN_TARGET, "no such user or channel", "to"),
+    Refusal.BLANK_TEXT: (Code.BLANK_TEXT, "there is nothing that can be shown", "text"),
     Refusal.TOO_LONG: (
         Code.MESSAGE_TOO_LONG,
         "the message has more parts than your queue holds",
@@ -26,6 +29,12 @@ _WORDS: Final = {
         Code.KEY_REUSED,
         "the key was used for another request",
         "Idempotency-Key",
+    ),
+    Refusal.STREAM_CLOSED: (Code.STREAM_CLOSED, "the stream has ended", "id"),
+    Refusal.OFFSET_MISMATCH: (
+        Code.OFFSET_MISMATCH,
+        "the stream does not have so many characters",
+        "offset",
     ),
 }
 

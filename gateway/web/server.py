@@ -14,6 +14,9 @@ IDLE_FOR_S = 60.0
 aiohttp's own hour would let anybody hold them all.
 """
 
+LINGER_FOR_S = 2.0
+"""For how long the rest of a refused body is read, so that the refusal can be."""
+
 
 @asynccontextmanager
 async def listening(
@@ -29,6 +32,7 @@ async def listening(
         handle_signals=False,
         shutdown_timeout=5.0,
         keepalive_timeout=IDLE_FOR_S,
+        lingering_time=LINGER_FOR_S,
     )
     await runner.setup()
     try:

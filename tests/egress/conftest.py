@@ -15,24 +15,31 @@ from adapters.slack.config import SlackConfig
 from adapters.slack.outbound import render
 from adapters.slack.sender import SlackSender
 from gateway.core.audit import AuditRecord
-from gateway.core.deliveries import Delivery, Direction
+from gateway.core.deliveries import Deferred, Delivery, Direction, Outcome
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.core.ports import Outlet
+from gateway.core.ports import Files, Outlet
+from gateway.core.retry import settle
 from gateway.core.tenants import Binding, Credential, Endpoint, Limits, Tenant, TenantStatus
-from gateway.egress.outbox import Outbox
+from gateway.egress.composing import NoFiles
+from gateway.egress.desk import Desk, Ground
+from gateway.egress.outbox import Outbox, Paces
 from gateway.egress.pace import Pace
-from gateway.egress.submit import Refusal, Submission, Submit, Submitted
+from gateway.egress.requests import Content, Refusal, Submission, Submitted
+from gateway.egress.submit import Submit
+from gateway.engine.attempt_log import record_of
 from gateway.sandbox.slack import SlackRules, SlackSandbox
 from gateway.sealing import Seal
 from gateway.store import connection
 from gateway.store.auditlog import AuditLog
-from gateway.store.deliveries import DeliveryStore
-from gateway.store.keys import Pepper, shard_of
-from gateway.store.leases import EGRESS, LeaseStore
+from gateway.store.deliveries import DeliveryStore, Settled
+from gateway.store.keys import Pepper, Shard, shard_of
+from gateway.store.leases import EGRESS, Lease, LeaseStore
 from gateway.store.tenants import TenantLookup
 from gateway.telemetry.metrics import Metrics
+from tests.support.queues import AT_ONCE
 
 SHARDS = 4
+PEPPER = b"a pepper for tests, long enough"
 ACME, GLOBEX = TenantId("acme"), TenantId("globex")
 ACME_TEAM, GLOBEX_TEAM = WorkspaceId("T0ACME"), WorkspaceId("T0GLOBEX")
 HERE = f"slack:{ACME_TEAM}:C0AAAA:1700000000.000100"
@@ -62,23 +69,48 @@ class Egress:
     metrics: Metrics
     clock: Clock
 
+    def desk(
+        self,
+        outlet: Outlet | None = None,
+        *,
+        redis: connection.Client | None = None,
+        files: Files | None = None,
+        configured: bool = True,
+    ) -> Desk:
+        """The outbound half; with another Redis, as if the one there were away."""
+        client = redis or self.redis
+        ground = Ground(
+            redis=client,
+            shards=SHARDS,
+            lookup=TenantLookup(redis, Pepper(PEPPER), SHARDS) if redis else self.lookup,
+            seal=self.seal,
+            deliveries=DeliveryStore(client, SHARDS),
+            files=files or NoFiles(),
+            metrics=self.metrics,
+        )
+        return Desk(ground, {Platform.SLACK: outlet or self.outlet} if configured else {})
+
     def submit(self) -> Submit:
         """What takes agents' messages."""
-        outlets = {Platform.SLACK: self.outlet}
-        return Submit(self.lookup.resolve, self.store, outlets, self.metrics)
+        return self.desk().submit
 
-    def outbox(self, outlet: Outlet | None = None) -> Outbox:
+    def outbox(self, outlet: Outlet | None = None, desk: Desk | None = None) -> Outbox:
         """What posts them: ten a second and channel, by the test's clock."""
-        outlets = {Platform.SLACK: outlet or self.outlet}
-        pace = Pace(10.0, now_s=self.clock)
-        return Outbox(self.lookup, self.seal, outlets, pace, self.metrics)
+        return (desk or self.desk(outlet)).outbox(self.paces)
+
+    @property
+    def paces(self) -> Paces:
+        """By the test's clock: ten posts a second and channel, one edit a second and message."""
+        return Paces(posts=Pace(10.0, now_s=self.clock), edits=Pace(1.0, now_s=self.clock))
 
     async def say(
         self, text: str, *, key: str = "key-1", tenant: TenantId = ACME, to: str = HERE
     ) -> Submitted | Refusal:
         """Submit one message."""
         return await self.submit()(
-            Submission(tenant=tenant, conversation=to, markdown=text, idempotency_key=key)
+            Submission(
+                tenant=tenant, conversation=to, content=Content(markdown=text), idempotency_key=key
+            )
         )
 
     async def bind(
@@ -111,6 +143,40 @@ class Egress:
         await leases.release(lease)
         return taken.deliveries
 
+    async def work(self, outbox: Outbox, tenant: TenantId = ACME) -> list[tuple[str, Outcome]]:
+        """Attempt and settle all that is queued, as a worker would: what waits is due at once, and
+        the clock goes on by so much. Gives the ids of the deliveries and how they ended.
+        """
+        leases = LeaseStore(self.redis, owner="test", ttl_s=30)
+        shard = shard_of(tenant, SHARDS)
+        lease = await leases.acquire(shard, EGRESS)
+        assert lease is not None
+        ends: list[tuple[str, Outcome]] = []
+        while taken := (await self.store.take(lease, 1)).deliveries or await self._due(
+            shard, lease
+        ):
+            for delivery in taken:
+                outcome = await outbox.attempt(delivery, None)
+                await self.settle(lease, delivery, outcome)
+                ends.append((delivery.id, outcome))
+                if isinstance(outcome, Deferred):
+                    self.clock.now_s += outcome.after_s
+        await leases.release(lease)
+        return ends
+
+    async def settle(self, lease: Lease, delivery: Delivery, outcome: Outcome) -> None:
+        """Settle one attempt, with its record."""
+        settlement = settle(outcome, AT_ONCE, attempt=delivery.attempt, age_s=0.0)
+        record = record_of(delivery, settlement)
+        settled = Settled(delivery=delivery, settlement=settlement, audit=record)
+        await self.store.settle(lease, [settled])
+
+    async def _due(self, shard: Shard, lease: Lease) -> list[Delivery]:
+        schedule = shard.schedule(Direction.OUTBOUND)
+        for member in await connection.run(self.redis, "ZRANGE", schedule, 0, -1):
+            await connection.run(self.redis, "ZADD", schedule, 0, member)
+        return (await self.store.take(lease, 1)).deliveries
+
     async def stored(self, tenant: TenantId = ACME) -> list[bytes]:
         """Payloads of all that is queued for a tenant, in order."""
         queue = shard_of(tenant, SHARDS).queue(tenant, Direction.OUTBOUND)
@@ -140,7 +206,7 @@ async def egress(clean_redis: str) -> AsyncIterator[Egress]:
         sender = SlackSender(config, session)
         made = Egress(
             redis=redis,
-            lookup=TenantLookup(redis, Pepper(b"a pepper for tests, long enough"), SHARDS),
+            lookup=TenantLookup(redis, Pepper(PEPPER), SHARDS),
             store=DeliveryStore(redis, SHARDS),
             seal=Seal([Fernet.generate_key().decode()]),
             slack=slack,

@@ -23,13 +23,11 @@ from gateway.core.ids import Platform
 from gateway.core.messages import OutboundMessage, SentMessage
 from gateway.core.ports import Outlet
 from gateway.core.tenants import Credential, TenantStatus
-from gateway.egress.outbox import SUSPENDED_WAIT_S, UNCERTAIN_WAIT_S, Outbox
-from gateway.egress.pace import Pace
+from gateway.egress.access import SUSPENDED_WAIT_S
+from gateway.egress.outbox import UNCERTAIN_WAIT_S
 from gateway.sandbox.slack import ApiError, HttpStatus, RateLimited, ResetAfter, ResetBefore
 from gateway.store.connection import connect
-from gateway.store.keys import Pepper
-from gateway.store.tenants import TenantLookup
-from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, SHARDS, Egress
+from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, Egress
 
 
 @dataclass
@@ -132,9 +130,9 @@ async def test_a_suspended_tenants_messages_wait(egress: Egress) -> None:
 
 async def test_a_platform_that_is_not_configured_any_more(egress: Egress) -> None:
     """The next start of the gateway may well leave one out."""
-    outbox = Outbox(egress.lookup, egress.seal, {}, Pace(1.0), egress.metrics)
+    delivery = await _queued(egress)
 
-    outcome = await outbox.attempt(await _queued(egress), None)
+    outcome = await egress.outbox(desk=egress.desk(configured=False)).attempt(delivery, None)
 
     expected = Permanent(reason=Reason.NOT_INSTALLED, detail="the platform is not configured")
     assert expected == outcome
@@ -300,8 +298,6 @@ async def test_a_store_that_is_away_is_no_unbound_workspace(
     """Law 9: the message is not given up because nobody could be asked."""
     delivery = await _queued(egress)
     async with connect(f"redis://127.0.0.1:{unused_tcp_port}") as away:
-        lookup = TenantLookup(away, Pepper(b"pepper"), SHARDS)
-        outlets = {Platform.SLACK: egress.outlet}
-        outbox = Outbox(lookup, egress.seal, outlets, Pace(1.0), egress.metrics)
+        outbox = egress.outbox(desk=egress.desk(redis=away))
         with pytest.raises(StoreError):
             await outbox.attempt(delivery, None)

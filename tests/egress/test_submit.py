@@ -11,18 +11,25 @@ from adapters.slack.outbound import render
 from gateway.core.audit import AuditAction
 from gateway.core.deliveries import Delivery, Direction
 from gateway.core.errors import QueueFullError, StoreError
-from gateway.core.ids import ConversationId, DeliveryId, Platform
+from gateway.core.ids import ConversationId, DeliveryId
 from gateway.core.messages import OutboundMessage
-from gateway.core.ports import Outlet
 from gateway.core.tenants import Limits
 from gateway.egress.inline import InlineReplies
-from gateway.egress.submit import Refusal, Submission, Submit, Submitted
+from gateway.egress.requests import Content, Refusal, Submission, Submitted
 from gateway.store.connection import connect
-from gateway.store.deliveries import DeliveryStore
-from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, SHARDS, THERE, Egress
+from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, THERE, Egress
 
 LONG = "\n\n".join(f"Paragraph {number}. " + "word " * 300 for number in range(12))
 LONG_PARTS = len(render(LONG))
+
+
+def _hello() -> Submission:
+    return Submission(
+        tenant=ACME,
+        conversation=HERE,
+        content=Content(markdown="hello"),
+        idempotency_key="k",
+    )
 
 
 async def _messages(egress: Egress) -> list[OutboundMessage]:
@@ -150,10 +157,9 @@ async def test_what_is_no_conversation_is_unknown(egress: Egress, to: str) -> No
 
 async def test_a_platform_that_is_not_configured_is_unknown(egress: Egress) -> None:
     """Whoever owns the workspace: nothing could ever send it."""
-    submit = Submit(egress.lookup.resolve, egress.store, {}, egress.metrics)
-    wanted = Submission(tenant=ACME, conversation=HERE, markdown="hello", idempotency_key="k")
+    submit = egress.desk(configured=False).submit
 
-    assert Refusal.UNKNOWN_CONVERSATION is await submit(wanted)
+    assert Refusal.UNKNOWN_CONVERSATION is await submit(_hello())
 
 
 @pytest.mark.parametrize("text", [" ", "\n\t\n", "\u00a0\u2003"])
@@ -187,13 +193,8 @@ async def test_a_message_that_can_never_fit_is_refused(egress: Egress) -> None:
 async def test_a_store_that_is_away_is_no_refusal(egress: Egress, unused_tcp_port: int) -> None:
     """The agent has to try again (law 9)."""
     async with connect(f"redis://127.0.0.1:{unused_tcp_port}") as away:
-        store = DeliveryStore(away, SHARDS)
-        outlets: dict[Platform, Outlet] = {Platform.SLACK: egress.outlet}
-        submit = Submit(egress.lookup.resolve, store, outlets, egress.metrics)
         with pytest.raises(StoreError):
-            await submit(
-                Submission(tenant=ACME, conversation=HERE, markdown="hello", idempotency_key="k")
-            )
+            await egress.desk(redis=away).submit(_hello())
 
 
 def _inbound(name: str = "dlv_1", conversation: str = HERE) -> Delivery:

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway.core.ids import TenantId
-from gateway.egress.submit import Submission, Submitted
+from gateway.egress.requests import Content, Submission, Submitted
 from tests.support.passage import event, heard_by, open_agents, open_passage
 from tests.support.queues import ACME, GLOBEX
 
@@ -73,7 +73,8 @@ async def test_the_same_idempotency_keys_of_two_agents_are_different_keys(
             conversation = f"slack:{TEAMS[tenant]}:C0{channel}"
             result = await passage.submit(
                 Submission(
-                    tenant=tenant, conversation=conversation, markdown=f"of {tenant}",
+                    tenant=tenant, conversation=conversation,
+                    content=Content(markdown=f"of {tenant}"),
                     idempotency_key=f"key-{channel}-{key}",
                 )
             )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core.deliveries import Delivered, Retryable
 from gateway.core.ids import Platform, WorkspaceId
-from gateway.egress.submit import Submission, Submitted
+from gateway.egress.requests import Content, Submission, Submitted
 from gateway.sandbox.agent import Answer
 from tests.support.passage import Passage, event, open_agents, open_passage
 from tests.support.queues import ACME, Queues
@@ -46,7 +46,7 @@ async def test_a_queued_answer_holds_all_that_its_post_will_need(passage: Passag
         Submission(
             tenant=ACME,
             conversation="slack:T0ACME:C0GENERAL:1.5",
-            markdown="**bold**",
+            content=Content(markdown="**bold**"),
             idempotency_key="key",
         )
     )

@@ -11,7 +11,7 @@ from gateway.core.audit import AuditAction
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform, WorkspaceId
 from gateway.demo.world import open_world
-from gateway.egress.submit import Submission
+from gateway.egress.requests import Content, Submission
 from tests.support.evidence import archived, unarchived
 from tests.support.link import Link, open_link
 from tests.support.own_servers import OwnServer
@@ -57,7 +57,10 @@ async def test_an_agent_that_nobody_can_know_now_is_not_refused(
     """Neither its key nor its conversation is "unknown" when Redis cannot be asked."""
     link.cut()
     answer = Submission(
-        tenant=ACME, conversation="slack:T0ACME:C0", markdown="hi", idempotency_key="1"
+        tenant=ACME,
+        conversation="slack:T0ACME:C0",
+        content=Content(markdown="hi"),
+        idempotency_key="1",
     )
     with pytest.raises(StoreError):
         await passage.submit(answer)

@@ -117,7 +117,15 @@ def account(found: list[AuditRecord], direction: Direction) -> Account:
     )
 
 
-_COMMITS = (AuditAction.EVENT_ROUTED, AuditAction.MESSAGE_SUBMITTED)
+_COMMITS = (
+    AuditAction.EVENT_ROUTED,
+    AuditAction.MESSAGE_SUBMITTED,
+    AuditAction.MESSAGE_EDITED,
+    AuditAction.MESSAGE_DELETED,
+    AuditAction.REACTION_CHANGED,
+    AuditAction.STREAM_OPENED,
+    AuditAction.STREAM_FINISHED,
+)
 
 
 def _parts(record: AuditRecord) -> int:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
+from cryptography.fernet import Fernet
 
 from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.outbound import render
@@ -19,9 +20,11 @@ from gateway.core.ids import EventId, Platform, TenantId, WorkspaceId
 from gateway.core.messages import OutboundMessage, SentMessage
 from gateway.core.ports import Outlet
 from gateway.core.tenants import Binding, Credential, Endpoint, Limits, Tenant, TenantStatus
-from gateway.egress.submit import Submit
+from gateway.egress.composing import NoFiles
+from gateway.egress.desk import Desk, Ground
 from gateway.ingress import Ingress
 from gateway.sandbox.agent import AgentDelivery, AgentSandbox
+from gateway.sealing import Seal
 from gateway.store.auditlog import AuditLog
 from gateway.store.connection import Client, connect
 from gateway.store.deliveries import DeliveryStore, Settled
@@ -60,7 +63,16 @@ class Passage:
         outlets = {
             Platform.SLACK: Outlet(render=render, sender=Silent(), capabilities=CAPABILITIES)
         }
-        self.submit = Submit(self.lookup.resolve, self.store, outlets, self.metrics)
+        ground = Ground(
+            redis=self.client,
+            shards=1,
+            lookup=self.lookup,
+            seal=Seal([Fernet.generate_key().decode()]),
+            deliveries=self.store,
+            files=NoFiles(),
+            metrics=self.metrics,
+        )
+        self.submit = Desk(ground, outlets).submit
 
     async def admit(self, tenant: TenantId, workspace: str, url: str, *, epoch: int = 1) -> None:
         """Bind a workspace to a tenant whose agent listens at `url`."""

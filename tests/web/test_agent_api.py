@@ -5,121 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 
-import aiohttp
 import pytest
 
 from gateway.core.errors import QueueFullError, StoreError
-from gateway.core.ids import ConversationId, MessageId, TenantId
-from gateway.egress.submit import Refusal, Submission, Submitted
-from gateway.telemetry.metrics import Metrics
-from gateway.web.agent_api import AgentApi
-from gateway.web.messages import MessageOperations
+from gateway.core.ids import TenantId
+from gateway.egress.requests import Content, Refusal, Submission
 from gateway.web.models import MAX_KEY_CHARS, MAX_TEXT_CHARS
 from gateway.web.reading import MAX_BODY_BYTES
-from gateway.web.server import listening
-
-HERE = "slack:T0ACME:C0AAAA"
-GOOD = {"conversation": HERE, "text": "hello"}
-KEYS = {"cgk_acme-key": TenantId("acme"), "cgk_globex-key": TenantId("globex")}
+from tests.web.conftest import GOOD, HERE, KEYS, Client, House, serving
 
 
-@dataclass
-class House:
-    """What stands behind the API: takes everything until it is told otherwise."""
-
-    answer: Submitted | Refusal | Exception = field(
-        default_factory=lambda: Submitted(
-            id=MessageId("msg_1"), conversation=ConversationId(HERE), parts=1, repeated=False
-        )
-    )
-    keys_fault: Exception | None = None
-    seen: list[Submission] = field(default_factory=list)
-
-    async def tenant_of_key(self, key: str) -> TenantId | None:
-        if self.keys_fault is not None:
-            raise self.keys_fault
-        return KEYS.get(key)
-
-    async def submit(self, submission: Submission) -> Submitted | Refusal:
-        self.seen.append(submission)
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, read."""
-
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def error(self) -> dict[str, str]:
-        """The error body. It holds `error` and nothing else."""
-        body = json.loads(self.text)
-        assert ["error"] == list(body)
-        assert "application/json" == self.headers["Content-Type"].partition(";")[0]
-        return dict(body["error"])
-
-
-@dataclass(frozen=True)
-class Client:
-    """An agent."""
-
-    session: aiohttp.ClientSession
-    url: str
-    house: House
-    metrics: Metrics
-
-    async def send(
-        self,
-        body: bytes | str | dict[str, object] | None = None,
-        *,
-        method: str = "POST",
-        path: str = "/v1/messages",
-        key: str | None = "cgk_acme-key",
-        idempotency: str | None = "key-1",
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        """Send a request; what is left out is right."""
-        data = json.dumps(GOOD if body is None else body) if not _is_raw(body) else body
-        sent = {"Content-Type": "application/json", **(headers or {})}
-        if key is not None:
-            sent.setdefault("Authorization", f"Bearer {key}")
-        if idempotency is not None:
-            sent.setdefault("Idempotency-Key", idempotency)
-        async with self.session.request(
-            method, f"{self.url}{path}", data=data, headers=sent
-        ) as response:
-            return Answer(response.status, dict(response.headers), await response.text())
-
-
-def _is_raw(body: object) -> bool:
-    return isinstance(body, bytes | str)
-
-
-@asynccontextmanager
-async def _serving(house: House) -> AsyncIterator[Client]:
-    metrics = Metrics()
-    operations = MessageOperations(house.submit).operations()
-    app = AgentApi(house.tenant_of_key, lambda _: None, operations, metrics).application()
-    async with (
-        listening(app, "127.0.0.1", 0, setting="test") as port,
-        aiohttp.ClientSession() as session,
-    ):
-        yield Client(session, f"http://127.0.0.1:{port}", house, metrics)
-
-
-@pytest.fixture
-async def agent() -> AsyncIterator[Client]:
-    """An agent of acme's, and the API with nothing wrong behind it."""
-    async with _serving(House()) as client:
-        yield client
+def submissions(agent: Client) -> list[Submission]:
+    """The messages that were submitted."""
+    return [each for each in agent.house.seen if isinstance(each, Submission)]
 
 
 async def test_a_message_is_taken(agent: Client) -> None:
@@ -131,7 +30,10 @@ async def test_a_message_is_taken(agent: Client) -> None:
     assert expected == json.loads(answer.text)
     assert [
         Submission(
-            tenant=TenantId("acme"), conversation=HERE, markdown="hello", idempotency_key="key-1"
+            tenant=TenantId("acme"),
+            conversation=HERE,
+            content=Content(markdown="hello"),
+            idempotency_key="key-1",
         )
     ] == agent.house.seen
 
@@ -141,7 +43,7 @@ async def test_a_key_speaks_for_its_own_tenant(agent: Client) -> None:
     await agent.send(key="cgk_acme-key")
     await agent.send(key="cgk_globex-key")
 
-    assert ["acme", "globex"] == [each.tenant for each in agent.house.seen]
+    assert ["acme", "globex"] == [each.tenant for each in submissions(agent)]
 
 
 @pytest.mark.parametrize(
@@ -417,4 +319,23 @@ async def test_many_requests_at_once_do_not_mix(agent: Client) -> None:
     )
 
     assert 50 == len(agent.house.seen)
-    assert [] == [each for each in agent.house.seen if KEYS[each.markdown] != each.tenant]
+    assert [] == [each for each in submissions(agent) if KEYS[each.content.markdown] != each.tenant]
+
+
+async def test_a_body_that_dawdles_is_cut_off() -> None:
+    """408, and the connection is closed: the rest of the body would be read as a request."""
+    async with serving(House(), body_within_s=0.1) as agent:
+        host, port = agent.url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(
+            b"POST /v1/messages HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer cgk_acme-key\r\n"
+            b"Idempotency-Key: k\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        async with asyncio.timeout(10):
+            said = await reader.read()
+        writer.close()
+
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 408 ")
+    assert "body_timeout" == json.loads(body)["error"]["code"]
+    assert [] == agent.house.seen

@@ -1,12 +1,19 @@
--- Commit one decision: dedupe, quota, queue and audit record, all or nothing.
+-- Commit one decision: dedupe, quota, queue, history and audit record, all or nothing. With
+-- history.lua.
 --
 -- KEYS 1 queue (stream)   2 lane (list of entry ids)   3 ready lanes of the tenant (list)
---      4 ring of tenants (zset)   5 audit (stream)   6 quota (string, TAT in us)   7.. dedupe keys
+--      4 ring of tenants (zset)   5 audit (stream)   6 quota (string, TAT in us)   7.. lists of the
+--      history, if any; then dedupe keys
+--      and, when there are ledgers: the list of the tenant's ledgers (list), the ledgers (hashes)
 -- ARGV 1 tenant   2 conversation   3 audit record   4 dedupe value   5 dedupe ttl, ms
 --      6 quota interval, us (0: none)   7 quota burst   8 most entries in the queue
 --      9 wake channel   10 wake message   11 what a full queue does (refuse | drop)
---      12.. pairs of delivery id, payload
--- Answers {outcome, dedupe value of the first commit}.
+--      12 how many ledgers   13 their ttl, ms   14 most of them per tenant
+--      15 how many lists of the history; if any, 16-21 what becomes of them, see history.lua
+--      then per ledger: the shape that it must have ('' for a new one), how many values follow, and
+--      those: field, value, ...;  then pairs of delivery id, payload
+-- Answers {outcome, dedupe value of the first commit}; outcome `moved` when a ledger has another
+-- shape than the decision was built upon.
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 
@@ -14,7 +21,11 @@ local function audit(outcome)
   redis.call('XADD', KEYS[5], '*', 'r', ARGV[3], 'o', outcome)
 end
 
-for i = 7, #KEYS do
+local ledgers = tonumber(ARGV[12])
+local last_dedupe = ledgers > 0 and #KEYS - ledgers - 1 or #KEYS
+local lists = tonumber(ARGV[15])
+local first_dedupe, first_ledger = 7 + lists, lists > 0 and 22 or 16
+for i = first_dedupe, last_dedupe do
   local first = redis.call('GET', KEYS[i])
   if first then
     audit('duplicate')
@@ -22,13 +33,28 @@ for i = 7, #KEYS do
   end
 end
 
-local entries = (#ARGV - 11) / 2
+local from = first_ledger
+for i = #KEYS - ledgers + 1, #KEYS do
+  if ARGV[from] ~= '' and redis.call('HGET', KEYS[i], 'shape') ~= ARGV[from] then
+    return {'moved', ''}
+  end
+  from = from + 2 + ARGV[from + 1]
+end
+
+local entries = (#ARGV - from + 1) / 2
 if redis.call('XLEN', KEYS[1]) + entries > tonumber(ARGV[8]) then
   if ARGV[11] == 'drop' then
     audit('queue_full')
     return {'queue_full', ''}
   end
   return {'full', ''}
+end
+
+-- Before anything is changed: while its slot moves to another node of a cluster the oldest ledger may
+-- not be here any more, and then the script ends with its removal.
+if ledgers > 0 and redis.call('LLEN', KEYS[last_dedupe + 1]) >= tonumber(ARGV[14]) then
+  redis.call('DEL', redis.call('LINDEX', KEYS[last_dedupe + 1], 0))
+  redis.call('LPOP', KEYS[last_dedupe + 1])
 end
 
 local interval = tonumber(ARGV[6])
@@ -41,11 +67,27 @@ if interval > 0 then
   redis.call('SET', KEYS[6], string.format('%.0f', tat), 'PX', math.ceil((tat - now_us) / 1000) + 1)
 end
 
-for i = 7, #KEYS do
+for i = first_dedupe, last_dedupe do
   redis.call('SET', KEYS[i], ARGV[4], 'PX', ARGV[5])
 end
-for i = 12, #ARGV, 2 do
-  local id = redis.call('XADD', KEYS[1], '*', 'i', ARGV[i], 'p', ARGV[i + 1])
+local at = first_ledger
+for i = #KEYS - ledgers + 1, #KEYS do
+  local values = tonumber(ARGV[at + 1])
+  redis.call('HSET', KEYS[i], unpack(ARGV, at + 2, at + 1 + values))
+  redis.call('PEXPIRE', KEYS[i], ARGV[13])
+  if ARGV[at] == '' then
+    redis.call('RPUSH', KEYS[last_dedupe + 1], KEYS[i])
+  end
+  at = at + 2 + values
+end
+local history = lists > 0 and recall(KEYS[7], 16)
+for i = from, #ARGV, 2 do
+  local payload = ARGV[i + 1]
+  if history then
+    -- A JSON object, as all is that agents are sent: it gets one more member before its end.
+    payload = string.sub(payload, 1, -2) .. ',"history":[' .. history .. ']}'
+  end
+  local id = redis.call('XADD', KEYS[1], '*', 'i', ARGV[i], 'p', payload)
   -- A lane that was empty is neither waiting nor in flight: only then may it become ready.
   if redis.call('RPUSH', KEYS[2], id) == 1 then
     redis.call('RPUSH', KEYS[3], ARGV[2])
@@ -53,6 +95,9 @@ for i = 12, #ARGV, 2 do
       redis.call('PUBLISH', ARGV[9], ARGV[10])
     end
   end
+end
+for i = 7, first_dedupe - 1 do
+  remember(KEYS[i], 16)
 end
 audit('accepted')
 return {'accepted', ARGV[4]}

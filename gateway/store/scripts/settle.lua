@@ -3,11 +3,12 @@
 -- KEYS 1 lease   2 ring   3 schedule   4 in flight   5 active   6 audit   7 breakers
 -- ARGV 1 lease token   2 prefix of tenants' keys   3 direction
 --      breaker: 4 window in ms   5 least attempts in it   6 percent of ill ones that opens it
---      then per settlement ten:
+--      then per settlement eleven:
 --      tenant, conversation, entry id, action (done | again | dead), audit record ('' for none),
 --      sign of the endpoint's health (well | ill | gone | '')
 --      and for again: delay in ms, counts (0|1), uncertain (0|1), '';  for dead: reason, detail,
---      attempts, uncertain (0|1);  for done: four times ''
+--      attempts, uncertain (0|1);  for done: receipt, what was left out, '', ''
+--      and last the delivery's id when a ledger is to be told of its end, else ''
 -- Answers {'lost'} when the lease is not ours, else
 --   {'ok', 1 or 0 per settlement (0: not held by us), tenants whose breaker opened or went}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
@@ -33,6 +34,25 @@ local function bury(queue, tenant, conversation, id, at)
     'c', conversation, 'a', string.match(id, '^%d+'),
     'r', ARGV[at + 6], 't', ARGV[at + 7], 'n', ARGV[at + 8], 'u', ARGV[at + 9])
   redis.call('HSET', dead .. ':ids', entry[2], letter)
+end
+
+-- Ledgers that are gone stay gone: one with nothing but an end in it would tell nobody anything.
+local function tell(tenant, name, action, at)
+  local message, part = string.match(name, '^([^-]+)%-(.+)$')
+  local ledger = message and ARGV[2] .. tenant .. ':ledger:' .. message
+  if not ledger or redis.call('EXISTS', ledger) == 0 then
+    return
+  end
+  local first, second = ARGV[at + 6], ARGV[at + 7]
+  if action == 'done' then
+    redis.call('HSET', ledger, 'd:' .. part, 's' .. first)
+    if second ~= '' then
+      redis.call('HSET', ledger, 'degraded', second)
+    end
+  else
+    local state = ARGV[at + 9] == '1' and 'u' or 'f'
+    redis.call('HSET', ledger, 'd:' .. part, state .. first .. '\31' .. string.sub(second, 1, 200))
+  end
 end
 
 local function leave(queue, conversation, id)
@@ -96,7 +116,7 @@ local function judge(tenant, seen)
 end
 
 local results = {}
-for at = 7, #ARGV, 10 do
+for at = 7, #ARGV, 11 do
   local tenant, conversation, id, action = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
   local queue = ARGV[2] .. tenant .. ':' .. ARGV[3]
   local member = tenant .. '\31' .. conversation
@@ -113,6 +133,9 @@ for at = 7, #ARGV, 10 do
         bury(queue, tenant, conversation, id, at)
       end
       leave(queue, conversation, id)
+      if ARGV[at + 10] ~= '' then
+        tell(tenant, ARGV[at + 10], action, at)
+      end
     end
     if redis.call('EXISTS', queue .. ':ready') == 1 then
       redis.call('ZADD', KEYS[2], 'NX', now_us, tenant)

@@ -1,0 +1,241 @@
+"""The rooms of the gateway, each made of the classes that it needs. Wires, and decides nothing."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from adapters.registry import Adapter
+from gateway.archive.connection import fetch_one
+from gateway.archive.files import FileStore
+from gateway.archivist import Archivist
+from gateway.core.clock import utc_now
+from gateway.core.deliveries import Direction
+from gateway.core.ids import Platform
+from gateway.core.ports import People
+from gateway.egress.desk import Desk, Ground
+from gateway.egress.inline import InlineReplies
+from gateway.egress.outbox import EDITS_PER_S, Paces
+from gateway.egress.pace import Pace
+from gateway.engine.capacity import Capacity
+from gateway.engine.ownership import MakeWorker, Ownership
+from gateway.engine.worker import Attempt, ShardWorker, Workshop
+from gateway.files import AttachmentTokens, Files
+from gateway.gauges import QueueGauges
+from gateway.ingress import Ingress
+from gateway.monitor import EndpointMonitor
+from gateway.people import Directory
+from gateway.pulse import Pulse
+from gateway.registry_watch import RegistryWatch
+from gateway.retention import Retention
+from gateway.scoped_tokens import LABEL as REPLY_TOKENS
+from gateway.scoped_tokens import ScopedTokens
+from gateway.settings import Role, Settings
+from gateway.stages import Stage
+from gateway.store.auditlog import AuditLog
+from gateway.store.connection import run_everywhere
+from gateway.store.deliveries import DeliveryStore
+from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, LeaseStore
+from gateway.store.wake import wakes
+from gateway.stores import Stores
+from gateway.supervisor import Run
+from gateway.telemetry.metrics import Metrics
+from gateway.web.agent_api import AgentApi
+from gateway.web.files import FileOperations
+from gateway.web.messages import MessageOperations
+from gateway.web.operations import Caller
+from gateway.web.presence import PresenceOperations
+from gateway.web.streams import StreamOperations
+from plugin_bridge.bridge import Bridge
+from plugin_bridge.health import HealthProbe
+from plugin_bridge.transport import Transport
+from plugin_bridge.wire import encode
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """How containers are reached."""
+
+    transport: Transport
+    probe: HealthProbe
+
+
+class House:
+    """Makes the rooms out of the stores. Constructor arguments are the only wiring."""
+
+    def __init__(self, settings: Settings, stores: Stores, metrics: Metrics) -> None:
+        self._settings = settings
+        self._stores = stores
+        self._metrics = metrics
+        self._deliveries = DeliveryStore(
+            stores.redis, settings.shards, confirmation=stores.confirmation
+        )
+        # New at every start: a restarted process must not own what its past self held.
+        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._leases = LeaseStore(stores.redis, owner=owner, ttl_s=settings.lease_s)
+        self._ownerships: dict[str, Ownership] = {}
+        self._pulse = Pulse({"redis": self._ping_redis, "postgres": self._ping_postgres}, metrics)
+        self._sources: dict[str, Adapter] = {}
+        self._made_desk: Desk | None = None
+        self._tokens = ScopedTokens(stores.pepper.derived(REPLY_TOKENS))
+
+    def health(self) -> dict[str, str | None]:
+        """Gather what every room says of itself."""
+        return {
+            **self._pulse.health(),
+            **{f"leases of {role}": each.health() for role, each in self._ownerships.items()},
+            **{name: each.source.health() for name, each in self._sources.items()},
+        }
+
+    def desk(self, adapters: dict[Platform, Adapter]) -> Desk:
+        """Make what takes agents' requests: one of them, for what is shown of an agent's typing
+        ends with what is posted.
+        """
+        if self._made_desk is None:
+            stores = self._stores
+            ground = Ground(
+                redis=stores.redis,
+                shards=self._settings.shards,
+                lookup=stores.lookup,
+                seal=stores.seal,
+                deliveries=self._deliveries,
+                files=FileStore(stores.pool),
+                metrics=self._metrics,
+            )
+            outlets = {platform: each.outlet for platform, each in adapters.items()}
+            self._made_desk = Desk(ground, outlets)
+        return self._made_desk
+
+    def agent_api(self, adapters: dict[Platform, Adapter]) -> AgentApi:
+        """Make the agents' listener."""
+        stores, desk = self._stores, self.desk(adapters)
+        outlets = {name: each.outlet for name, each in adapters.items()}
+        messages = MessageOperations(desk.submit, desk.changes, desk.proactive, desk.ledger.status)
+        streams = StreamOperations(desk.streaming, desk.ledger.status)
+        presence = PresenceOperations(
+            desk.typing, {name: each.capabilities for name, each in outlets.items()}
+        )
+        kept = FileStore(stores.pool)
+        files = Files(
+            kept, stores.lookup, stores.seal, outlets, self._deliveries.record, self._metrics
+        )
+        file_operations = FileOperations(kept.keep, files.open)
+        every = (messages, streams, presence, file_operations)
+        return AgentApi(
+            stores.lookup.tenant_of_key,
+            self._holder,
+            [operation for each in every for operation in each.operations()],
+            self._metrics,
+        )
+
+    def _holder(self, token: str) -> Caller | None:
+        scope = self._tokens.read(token, utc_now())
+        return None if scope is None else Caller(tenant=scope.tenant, scope=scope.conversation)
+
+    def stages(
+        self, adapters: dict[Platform, Adapter], outgoing: Outgoing, directory: Directory
+    ) -> Sequence[Stage]:
+        """Make every worker of this process's roles, in the order in which they stop."""
+        make = {
+            Role.INGRESS: lambda: self._intake(adapters, directory),
+            Role.BRIDGE: lambda: self._bridge(adapters, outgoing),
+            Role.EGRESS: lambda: self._egress(adapters),
+        }
+        roles = [role for role in Role if role in self._settings.roles]
+        return [*(make[role]() for role in roles), self._archive(), self._upkeep()]
+
+    def directory(self, adapters: dict[Platform, Adapter]) -> Directory:
+        """Make what knows people, on the platforms that can be asked."""
+        senders = {platform: each.outlet.sender for platform, each in adapters.items()}
+        people = {name: each for name, each in senders.items() if isinstance(each, People)}
+        return Directory(self._stores.lookup, self._stores.seal, people)
+
+    def _intake(self, adapters: dict[Platform, Adapter], directory: Directory) -> Stage:
+        stores = self._stores
+        encoded = partial(encode, name_file=AttachmentTokens(stores.seal).token)
+        ingress = Ingress(
+            stores.lookup.resolve, self._deliveries, encoded, self._metrics, directory.fill
+        )
+        self._sources = {platform.value: each for platform, each in adapters.items()}
+        return {
+            name: partial(each.source.run, ingress.accept) for name, each in self._sources.items()
+        }
+
+    def _bridge(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Stage:
+        replies = InlineReplies(self.desk(adapters).submit)
+        seal = self._stores.seal
+        bridge = Bridge(outgoing.transport, seal.open, replies, self._tokens.issue)
+        breakers = self._stores.breakers
+        run_monitor = self._own(
+            MONITOR,
+            lambda lease: EndpointMonitor(lease, breakers, outgoing.probe, self._metrics),
+        )
+        run_bridge = self._own(BRIDGE, self._shard_workers(bridge.attempt))
+        return {"bridge": run_bridge, "monitor": run_monitor}
+
+    def _egress(self, adapters: dict[Platform, Adapter]) -> Stage:
+        paces = Paces(posts=Pace(self._settings.slack_posts_per_s), edits=Pace(EDITS_PER_S))
+        desk = self.desk(adapters)
+        outbox = desk.outbox(paces)
+        return {
+            "egress": self._own(EGRESS, self._shard_workers(outbox.attempt)),
+            "typing": desk.typing.run,
+            "streams": desk.sweep.run,
+        }
+
+    def _archive(self) -> Stage:
+        audit_log, archive = AuditLog(self._stores.redis), self._stores.archive
+        run_archive = self._own(
+            ARCHIVE, lambda lease: Archivist(lease, audit_log, archive, self._metrics)
+        )
+        return {"archive": run_archive}
+
+    def _upkeep(self) -> Stage:
+        stores, settings = self._stores, self._settings
+        return {
+            "wake": self._pass_wakes_on,
+            "pulse": self._pulse.run,
+            "gauges": QueueGauges(stores.redis, settings.shards, self._metrics).run,
+            "retention": Retention(stores.pool, settings.retention_months).run,
+            "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
+        }
+
+    def _own(self, role: str, make_worker: MakeWorker) -> Run:
+        self._ownerships[role] = Ownership(
+            self._leases,
+            make_worker,
+            self._metrics,
+            role=role,
+            shards=self._settings.shards,
+            lease_s=self._settings.lease_s,
+        )
+        return self._ownerships[role].run
+
+    def _shard_workers(self, attempt: Attempt) -> MakeWorker:
+        workshop = Workshop(
+            store=self._deliveries,
+            attempt=attempt,
+            capacity=Capacity(self._settings.in_flight),
+            metrics=self._metrics,
+            stop_deadline_s=self._settings.stop_deadline_s,
+        )
+        return lambda lease: ShardWorker(lease, workshop)
+
+    async def _pass_wakes_on(self) -> None:
+        roles = {Direction.INBOUND: BRIDGE, Direction.OUTBOUND: EGRESS}
+        for owner in self._ownerships.values():
+            owner.wake_all()
+        async for direction, shard in wakes(self._stores.redis):
+            ours = self._ownerships.get(roles[direction])
+            if ours is not None:
+                ours.wake(shard)
+
+    async def _ping_redis(self) -> None:
+        await run_everywhere(self._stores.redis, "PING")
+
+    async def _ping_postgres(self) -> None:
+        await fetch_one(self._stores.pool, "SELECT 1")

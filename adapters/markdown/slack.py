@@ -53,14 +53,15 @@ class Slack:
 
     def line(self, line: str) -> str:
         """Replace literal marks at the edge of a word, if there are two that could pair."""
-        found = [match for match in _OWN_OR_LITERAL.finditer(line) if _is_edge(match)]
-        count = Counter(match[0] for match in found)
+        count = Counter(match[0] for match in _OWN_OR_LITERAL.finditer(line) if _is_edge(match))
         for mark in self.signs.keys() - {marks.CODE}:
             count[self.signs[mark]] += line.count(mark)
-        for match in reversed(found):
-            if count[match[0]] > 1:
-                line = line[: match.start()] + _LOOKALIKES[match[0]] + line[match.end() :]
-        return line
+        return _OWN_OR_LITERAL.sub(
+            lambda match: (
+                _LOOKALIKES[match[0]] if count[match[0]] > 1 and _is_edge(match) else match[0]
+            ),
+            line,
+        )
 
     def line_start(self, line: str) -> str:
         # An escaped ">" is a quote to Slack all the same.
@@ -80,7 +81,8 @@ def _is_edge(match: re.Match[str]) -> bool:
     """Whether a sign is one of the text and may begin or end emphasis."""
     if match[0] not in _LOOKALIKES:
         return False
-    before, after = match.string[: match.start()][-1:], match.string[match.end() :][:1]
+    start, end = match.span()
+    before, after = match.string[max(0, start - 1) : start], match.string[end : end + 1]
     inside_word = before.isalnum() and after.isalnum()
     alone = (not before or before.isspace()) and (not after or after.isspace())
     return match[0] == "`" or not (inside_word or alone)

@@ -158,8 +158,9 @@ def _card(card: Card, render: Renderer) -> list[Json]:
 
 
 def _fact(name: str, value: str, render: Renderer) -> Json:
-    text = "\n".join([never_blank(f"**{literal(name)}**", render), shown(value, render)])
-    return _mrkdwn(_cut(text, _MAX_FIELD_CHARS, 1)[0])
+    heading = never_blank(f"**{literal(name)}**", render) + "\n"
+    room = _MAX_FIELD_CHARS - len(heading)
+    return _mrkdwn(heading + _cut(never_blank(value, render), room, 1)[0])
 
 
 def _section(text: str) -> Json:

@@ -39,6 +39,7 @@ class Company:
     limits: Limits = field(default_factory=Limits)
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout_s: float = 15.0
+    require_reply_token: bool = False
 
 
 @dataclass(slots=True)
@@ -98,6 +99,7 @@ class World:
                 limits=company.limits,
                 retry=company.retry,
                 timeout_s=company.timeout_s,
+                require_reply_token=company.require_reply_token,
             )
         )
         agent.admit(secrets=[created.signing_secret], api_key=created.agent_key)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from gateway.core.capabilities import Capabilities
-from gateway.core.components import Components
+from gateway.core.components import Components, forms_of
 from gateway.core.conversations import MAX_CONVERSATION_ID_CHARS
 from gateway.core.ids import Platform
 from gateway.store.ledger import MessageState
@@ -33,12 +33,19 @@ Text = Annotated[
     str,
     Meta(max_length=MAX_TEXT_CHARS, description="Markdown; rendered and split for the platform"),
 ]
-PlatformId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
-FileName = Annotated[str, Meta(pattern=r"^(file|att)_[A-Za-z0-9_=-]{1,4000}$")]
+PlatformId = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[!-~]+$(?!\n)")]
+FileName = Annotated[str, Meta(pattern=r"^(file|att)_[A-Za-z0-9_=-]{1,4000}$(?!\n)")]
 
 
 class _Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A mistyped field must not be silently ignored."""
+
+
+def _check_forms(components: Components) -> None:
+    ids = [form.id for form in forms_of(components)]
+    if len(ids) != len(set(ids)):
+        # Nobody could tell which of them was opened.
+        raise ValueError("`components` with an id of their own are needed: two forms share one")
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -80,6 +87,7 @@ class MessageRequest(_Request, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if (self.conversation is None) == (self.to is None):
             raise ValueError("exactly one of `conversation` and `to` is needed")
+        _check_forms(self.components)
 
 
 class EditRequest(_Request, frozen=True, kw_only=True):
@@ -88,6 +96,9 @@ class EditRequest(_Request, frozen=True, kw_only=True):
     text: Text = ""
     components: Components = ()
     raw: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        _check_forms(self.components)
 
 
 class ReactionRequest(_Request, frozen=True, kw_only=True):
@@ -135,6 +146,9 @@ class FinishRequest(_Request, frozen=True, kw_only=True):
 
     text: Text | None = None
     components: Components = ()
+
+    def __post_init__(self) -> None:
+        _check_forms(self.components)
 
 
 class Nothing(_Request, frozen=True, kw_only=True):

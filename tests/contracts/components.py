@@ -59,7 +59,7 @@ WISHES: Final = Form(
 CARD: Final = Card(
     title="Ticket *42* <!here>",
     text="It is **late**, see [here](https://e.example/x).",
-    facts=(Fact(name="State", value="**open**"), Fact(name="_Owner_", value="Ann & Bob")),
+    facts=(Fact(name="State", value="**open**"), Fact(name="Owner", value="Ann & Bob")),
     image_url="https://e.example/i.png",
     url="https://e.example/42",
 )

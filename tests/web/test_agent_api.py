@@ -15,6 +15,8 @@ from gateway.web.models import MAX_KEY_CHARS, MAX_TEXT_CHARS
 from gateway.web.reading import MAX_BODY_BYTES
 from tests.web.conftest import GOOD, HERE, KEYS, Client, House, serving
 
+FORM = {"type": "form", "id": "f", "title": "t", "fields": [{"id": "a", "label": "A"}]}
+
 
 def submissions(agent: Client) -> list[Submission]:
     """The messages that were submitted."""
@@ -70,6 +72,7 @@ async def test_a_key_speaks_for_its_own_tenant(agent: Client) -> None:
         ({"to": {"platform": "slack", "workspace": "T0ACME"}}, "to"),
         ({"to": {"platform": "slack", "user": "U1"}}, "to.workspace"),
         ({**GOOD, "components": [{"type": "buttons", "buttons": []}]}, "components[0].buttons"),
+        ({**GOOD, "components": [FORM, FORM]}, "components"),
         ({**GOOD, "components": [{"type": "window"}]}, "components[0].type"),
         ({**GOOD, "files": ["../etc/passwd"]}, "files[0]"),
         (b"", "conversation"),

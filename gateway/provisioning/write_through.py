@@ -9,7 +9,7 @@ import msgspec
 
 from gateway.archive.records import Belongings
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.store.tenants import TenantLookup
+from gateway.store.tenants import KeyHolder, TenantLookup
 
 _BATCH = 500
 
@@ -40,8 +40,9 @@ class WriteThrough:
                 bound.binding(tenant), None if sealed is None else sealed.encode()
             )
         for key in belongings.agent_keys:
+            holder = KeyHolder(tenant=key.tenant, may_speak=not tenant.require_reply_token)
             await self._lookup.put_agent_key(
-                key.digest, key.tenant, expires_at_ms=_unix_ms(key.expires_at)
+                key.digest, holder, expires_at_ms=_unix_ms(key.expires_at)
             )
 
     async def withdraw(self, belongings: Belongings) -> None:

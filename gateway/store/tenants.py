@@ -49,6 +49,13 @@ class BoundWorkspace(msgspec.Struct, frozen=True, kw_only=True):
     sealed_credential: bytes | None
 
 
+class KeyHolder(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose a bearer key is. One that may not speak can still ask, and answer by reply tokens."""
+
+    tenant: TenantId
+    may_speak: bool = True
+
+
 class TenantLookup:
     """Reads and writes the look-up keys. PostgreSQL is their system of record."""
 
@@ -101,14 +108,14 @@ class TenantLookup:
             return None
         return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
 
-    async def tenant_of_key(self, agent_key: str) -> TenantId | None:
+    async def holder_of_key(self, agent_key: str) -> KeyHolder | None:
         """Find whose bearer key this is; None when it is nobody's or has expired."""
         key = self._pepper.agent_key(agent_key)
         value = await run(self._client, "GET", key)
         if value is None:
             await self._check_filled(key)
             return None
-        return TenantId(value.decode())
+        return _decode_holder(value)
 
     async def put_binding(self, binding: Binding, sealed_credential: bytes | None) -> None:
         """Write a workspace's look-up key."""
@@ -123,12 +130,13 @@ class TenantLookup:
         await self.forget([self._pepper.workspace(platform, workspace)])
 
     async def put_agent_key(
-        self, digest: str, tenant: TenantId, *, expires_at_ms: int | None = None
+        self, digest: str, holder: KeyHolder, *, expires_at_ms: int | None = None
     ) -> None:
         """Make a bearer key valid, by its digest (`Pepper.agent_key_digest`)."""
         expiry = () if expires_at_ms is None else ("PXAT", expires_at_ms)
         key = self.agent_key_name(digest)
-        await run_confirmed(self._client, self._confirmation, "SET", key, tenant, *expiry)
+        value = msgspec.json.encode(holder)
+        await run_confirmed(self._client, self._confirmation, "SET", key, value, *expiry)
 
     async def remove_agent_key(self, digest: str) -> None:
         """Make a bearer key invalid."""
@@ -199,6 +207,14 @@ class TenantLookup:
     def agent_key_name(self, digest: str) -> str:
         """Name the look-up key of a bearer key, by its digest."""
         return look_up_key(AGENT_KEY_PREFIX, digest)
+
+
+@lru_cache(maxsize=4096)
+def _decode_holder(value: bytes) -> KeyHolder:
+    try:
+        return msgspec.json.decode(value, type=KeyHolder)
+    except msgspec.DecodeError as exc:
+        raise StoreError(f"an agent key does not hold a tenant: {exc}") from exc
 
 
 @lru_cache(maxsize=4096)

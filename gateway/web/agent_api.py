@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from gateway.core.ids import TenantId
+from gateway.store.tenants import KeyHolder
 from gateway.telemetry.metrics import Metrics
 from gateway.web.errors import ApiError, Handler, error_bodies
 from gateway.web.models import Nothing
@@ -23,7 +23,7 @@ from gateway.web.reading import (
     read_query,
 )
 
-TenantOfKey = Callable[[str], Awaitable[TenantId | None]]
+HolderOfKey = Callable[[str], Awaitable[KeyHolder | None]]
 ReadToken = Callable[[str], Caller | None]
 """Who holds this reply token, if it is a valid one."""
 
@@ -36,14 +36,14 @@ class AgentApi:
 
     def __init__(
         self,
-        tenant_of_key: TenantOfKey,
+        holder_of_key: HolderOfKey,
         read_token: ReadToken,
         operations: Sequence[Operation],
         metrics: Metrics,
         *,
         body_within_s: float = BODY_WITHIN_S,
     ) -> None:
-        self._tenant_of_key = tenant_of_key
+        self._holder_of_key = holder_of_key
         self._read_token = read_token
         self._operations = operations
         self._metrics = metrics
@@ -75,6 +75,9 @@ class AgentApi:
     def _handler(self, operation: Operation) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
             caller = await self._caller(request)
+            if operation.speaks and not caller.may_speak:
+                message = "only a delivery's reply token may speak"
+                raise ApiError(Code.REPLY_TOKEN_REQUIRED, message)
             key = read_key(request) if operation.keyed else ""
             body = await self._body(request, operation)
             call: Call[Any] = Call(caller=caller, body=body, key=key, request=request)
@@ -107,5 +110,5 @@ class AgentApi:
         if key.startswith(REPLY_TOKEN_PREFIX):
             return self._read_token(key)
         # The key is looked up by its HMAC, so no comparison here can leak it by its timing.
-        tenant = await self._tenant_of_key(key)
-        return None if tenant is None else Caller(tenant=tenant)
+        holder = await self._holder_of_key(key)
+        return None if holder is None else Caller(holder.tenant, may_speak=holder.may_speak)

@@ -39,8 +39,6 @@ from gateway.web.scope import check_scope
 log = structlog.get_logger()
 
 _OF_WRITES: Final = (
-    Code.OUT_OF_SCOPE,
-    Code.REPLY_TOKEN_REQUIRED,
     Code.UNKNOWN_CONVERSATION,
     Code.KEY_REUSED,
     Code.QUEUE_FULL,
@@ -109,6 +107,7 @@ class MessageOperations:
             body=MessageRequest,
             answer=Queued,
             keyed=True,
+            speaks=True,
             codes=(*_OF_WRITES, *_OF_TEXTS, *of_targets),
         )
 
@@ -134,6 +133,7 @@ class MessageOperations:
                 body=EditRequest,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=(*_OF_CHANGES, *_OF_TEXTS),
             ),
             Operation(
@@ -144,6 +144,7 @@ class MessageOperations:
                 handle=self.delete,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=_OF_CHANGES,
             ),
         ]
@@ -160,6 +161,7 @@ class MessageOperations:
                 body=ReactionRequest,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=_OF_CHANGES,
             ),
             Operation(
@@ -171,6 +173,7 @@ class MessageOperations:
                 query=ReactionQuery,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=_OF_CHANGES,
             ),
         ]

@@ -94,6 +94,7 @@ class Caller:
 
     tenant: TenantId
     scope: ConversationId | None = None
+    may_speak: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,9 @@ Handle = Callable[[Call[Any]], Awaitable[msgspec.Struct | web.StreamResponse]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One verb on one path. With a `body` of None none is read; `bytes` stands for a file."""
+    """One verb on one path. With a `body` of None none is read; `bytes` stands for a file. What
+    `speaks` may be refused to a tenant's key.
+    """
 
     verb: str
     path: str
@@ -128,10 +131,12 @@ class Operation:
     answer: type[msgspec.Struct] | type[bytes]
     status: int = 202
     keyed: bool = False
+    speaks: bool = False
     codes: tuple[Code, ...] = ()
 
     def all_codes(self) -> tuple[Code, ...]:
         """Every code that this operation can end with."""
         of_body = () if self.body is None else OF_EVERY_BODY
+        of_speech = (Code.OUT_OF_SCOPE, Code.REPLY_TOKEN_REQUIRED) if self.speaks else ()
         of_form = (Code.INVALID_FIELD,) if self.keyed or self.query else ()
-        return tuple(dict.fromkeys((*OF_EVERY_CALL, *of_body, *of_form, *self.codes)))
+        return tuple(dict.fromkeys((*OF_EVERY_CALL, *of_body, *of_form, *of_speech, *self.codes)))

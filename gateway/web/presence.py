@@ -44,14 +44,11 @@ class PresenceOperations:
                 name="holdTyping",
                 summary="Show that the agent is at work, for some seconds",
                 handle=self.hold_typing,
+                speaks=True,
                 body=TypingRequest,
                 answer=TypingHeld,
                 status=200,
-                codes=(
-                    Code.OUT_OF_SCOPE,
-                    Code.REPLY_TOKEN_REQUIRED,
-                    Code.UNKNOWN_CONVERSATION,
-                ),
+                codes=(Code.UNKNOWN_CONVERSATION,),
             ),
             Operation(
                 verb="GET",

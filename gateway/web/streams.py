@@ -23,8 +23,6 @@ from gateway.web.refusals import granted
 from gateway.web.scope import check_scope
 
 _OF_STREAMS: Final = (
-    Code.OUT_OF_SCOPE,
-    Code.REPLY_TOKEN_REQUIRED,
     Code.UNKNOWN_CONVERSATION,
     Code.QUEUE_FULL,
 )
@@ -79,6 +77,7 @@ class StreamOperations:
                 body=StreamRequest,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=(*_OF_STREAMS, Code.KEY_REUSED),
             ),
             Operation(
@@ -87,6 +86,7 @@ class StreamOperations:
                 name="appendToStream",
                 summary="Show more of it",
                 handle=self.append,
+                speaks=True,
                 body=AppendRequest,
                 answer=Appended,
                 status=200,
@@ -106,6 +106,7 @@ class StreamOperations:
                 body=FinishRequest,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=(*of_ends, Code.BLANK_TEXT, Code.MESSAGE_TOO_LONG),
             ),
             Operation(
@@ -117,6 +118,7 @@ class StreamOperations:
                 body=Nothing,
                 answer=Queued,
                 keyed=True,
+                speaks=True,
                 codes=of_ends,
             ),
         ]

@@ -18,7 +18,8 @@ TOKEN = "xoxb-token-of-acme"
 
 async def owner_of_key(cli: CommandLine, key: str) -> TenantId | None:
     async with connect(cli.env["REDIS_URL"]) as client:
-        return await TenantLookup(client, Pepper(PEPPER.encode()), 4).tenant_of_key(key)
+        holder = await TenantLookup(client, Pepper(PEPPER.encode()), 4).holder_of_key(key)
+        return None if holder is None else holder.tenant
 
 
 async def is_bound(cli: CommandLine) -> bool:

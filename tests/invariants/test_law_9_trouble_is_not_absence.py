@@ -65,7 +65,7 @@ async def test_an_agent_that_nobody_can_know_now_is_not_refused(
     with pytest.raises(StoreError):
         await passage.submit(answer)
     with pytest.raises(StoreError):
-        await passage.lookup.tenant_of_key("cgk_some")
+        await passage.lookup.holder_of_key("cgk_some")
     with pytest.raises(StoreError):
         await passage.lookup.bound_workspace(Platform.SLACK, WorkspaceId("T0ACME"))
     link.mend()

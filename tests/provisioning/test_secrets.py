@@ -21,6 +21,7 @@ from tests.provisioning.conftest import House, spec
 from tests.provisioning.test_write_through import (
     ACME,
     CREDENTIAL,
+    HOLDER,
     WORKSPACE,
     endpoint_of,
     everything,
@@ -85,7 +86,7 @@ async def test_an_old_agent_key_ends_after_its_grace(
     key = await provisioning.rotate_agent_key(ACME, DAY)
 
     for valid in (created.agent_key, key):
-        assert ACME == await house.lookup.tenant_of_key(valid)
+        assert HOLDER == await house.lookup.holder_of_key(valid)
     left_ms = await run(house.redis, "PTTL", house.pepper.agent_key(created.agent_key))
     assert 0 < left_ms <= DAY / timedelta(milliseconds=1)
     assert -1 == await run(house.redis, "PTTL", house.pepper.agent_key(key))
@@ -99,8 +100,8 @@ async def test_a_leaked_agent_key_ends_at_once(house: House, provisioning: Provi
     third = await provisioning.rotate_agent_key(ACME, timedelta(0))
 
     for ended in (created.agent_key, second):
-        assert await house.lookup.tenant_of_key(ended) is None
-    assert ACME == await house.lookup.tenant_of_key(third)
+        assert await house.lookup.holder_of_key(ended) is None
+    assert HOLDER == await house.lookup.holder_of_key(third)
     assert 1 == (await provisioning.show(ACME)).agent_keys
 
 
@@ -142,7 +143,7 @@ async def test_a_rebuild_leaves_ended_secrets_out(house: House, provisioning: Pr
     counts = await provisioning.rebuild()
 
     assert (1, 1) == (counts.agent_keys, counts.pruned)
-    assert await house.lookup.tenant_of_key(created.agent_key) is None
+    assert await house.lookup.holder_of_key(created.agent_key) is None
     assert 1 == len(await sealed_secrets(house))
 
 

@@ -14,9 +14,11 @@ from gateway.core.tenants import AccessPolicy, Credential, Endpoint, TenantStatu
 from gateway.provisioning.operations import Provisioning
 from gateway.store.connection import run, run_everywhere
 from gateway.store.keys import shard_of
+from gateway.store.tenants import KeyHolder
 from tests.provisioning.conftest import SHARDS, House, spec
 
 ACME = TenantId("acme")
+HOLDER = KeyHolder(tenant=ACME)
 GLOBEX = TenantId("globex")
 WORKSPACE = WorkspaceId("T0AAAAAAAAA")
 OTHER = WorkspaceId("T0BBBBBBBBB")
@@ -47,7 +49,7 @@ async def test_a_new_tenant_can_be_served_at_once(house: House, provisioning: Pr
     created = await provisioning.add_tenant(spec())
     await provisioning.bind(ACME, Platform.SLACK, WORKSPACE, CREDENTIAL)
 
-    assert ACME == await house.lookup.tenant_of_key(created.agent_key)
+    assert HOLDER == await house.lookup.holder_of_key(created.agent_key)
     assert ACME == await owner_of(house)
     endpoint = await endpoint_of(house, ACME)
     assert endpoint is not None
@@ -170,7 +172,7 @@ async def test_a_tenant_with_workspaces_is_removed_only_by_force(
 
     with pytest.raises(ConflictError, match="1 workspaces"):
         await provisioning.remove(ACME)
-    assert ACME == await house.lookup.tenant_of_key(created.agent_key)
+    assert HOLDER == await house.lookup.holder_of_key(created.agent_key)
     await provisioning.remove(ACME, force=True)
     assert before == await everything(house)
     with pytest.raises(NotFoundError):
@@ -204,7 +206,7 @@ async def test_a_rebuild_prunes_what_the_registry_does_not_know(
     binding = await house.lookup.resolve(Platform.SLACK, [WORKSPACE])
     assert binding is not None
     await house.lookup.put_binding(msgspec.structs.replace(binding, workspace=OTHER), None)
-    await house.lookup.put_agent_key("0" * 64, ACME)
+    await house.lookup.put_agent_key("0" * 64, HOLDER)
     await run(house.redis, "SET", "ours:not", "1")
 
     counts = await provisioning.rebuild()
@@ -212,3 +214,20 @@ async def test_a_rebuild_prunes_what_the_registry_does_not_know(
     after = await everything(house)
     assert b"1" == after.pop("ours:not")
     assert before == after
+
+
+async def test_a_key_that_may_not_speak_is_written_so(
+    house: House, provisioning: Provisioning
+) -> None:
+    """Keys that are there already as well, as soon as the tenant asks for reply tokens."""
+    created = await provisioning.add_tenant(spec(ACME))
+    await provisioning.edit_tenant(
+        ACME, lambda old: msgspec.structs.replace(old, require_reply_token=True)
+    )
+    strict = await house.lookup.holder_of_key(created.agent_key)
+    await provisioning.edit_tenant(
+        ACME, lambda old: msgspec.structs.replace(old, require_reply_token=False)
+    )
+
+    assert KeyHolder(tenant=ACME, may_speak=False) == strict
+    assert HOLDER == await house.lookup.holder_of_key(created.agent_key)

@@ -29,6 +29,7 @@ from gateway.egress.requests import (
     Submitted,
 )
 from gateway.store.ledger import MessageState, MessageStatus
+from gateway.store.tenants import KeyHolder
 from gateway.telemetry.metrics import Metrics
 from gateway.web.agent_api import AgentApi
 from gateway.web.files import FileOperations
@@ -78,12 +79,14 @@ class House:
     status: MessageStatus | None = STATUS
     file: OpenedFile | FileRefusal | None = None
     keys_fault: Exception | None = None
+    may_speak: bool = True
     seen: list[Asked] = field(default_factory=list)
 
-    async def tenant_of_key(self, key: str) -> TenantId | None:
+    async def holder_of_key(self, key: str) -> KeyHolder | None:
         if self.keys_fault is not None:
             raise self.keys_fault
-        return KEYS.get(key)
+        tenant = KEYS.get(key)
+        return None if tenant is None else KeyHolder(tenant=tenant, may_speak=self.may_speak)
 
     def read_token(self, token: str) -> Caller | None:
         return Caller(TenantId("acme"), ConversationId(HERE)) if token == TOKEN else None
@@ -243,7 +246,7 @@ async def serving(house: House, *, body_within_s: float = BODY_WITHIN_S) -> Asyn
     """Run the API; who is slower than `body_within_s` is cut off."""
     metrics = Metrics()
     app = AgentApi(
-        house.tenant_of_key,
+        house.holder_of_key,
         house.read_token,
         house.operations(),
         metrics,

@@ -254,3 +254,32 @@ async def test_a_reply_token_changes_nothing_elsewhere(
 async def test_a_reply_token_that_is_none_is_no_key(agent: Client) -> None:
     """401, like any other wrong key."""
     assert 401 == (await agent.send(key="cgr_bad")).status
+
+
+async def test_a_key_that_may_not_speak_can_still_ask(agent: Client) -> None:
+    """Every operation that says something is refused to it, and none of the others."""
+    agent.house.may_speak = False
+    one, stream = "/v1/messages/msg_1", "/v1/streams/msg_1"
+    spoken = [
+        await agent.send(),
+        await agent.send({"to": TO, "text": "x"}),
+        await agent.send({"text": "new"}, method="PATCH", path=one),
+        await agent.send(b"", method="DELETE", path=one),
+        await agent.send({"emoji": "eyes"}, path=f"{one}/reactions"),
+        await agent.send(b"", method="DELETE", path=f"{one}/reactions?emoji=eyes"),
+        await agent.send({"conversation": HERE}, path="/v1/streams"),
+        await agent.send({"text": "a"}, path=f"{stream}/append"),
+        await agent.send({"text": "a"}, path=f"{stream}/finish"),
+        await agent.send(b"", path=f"{stream}/abort"),
+        await agent.send({"conversation": HERE}, path="/v1/typing"),
+    ]
+    assert [] == agent.house.seen
+    asked = [
+        await agent.send(b"", method="GET", path=one),
+        await agent.send(b"", method="GET", path="/v1/capabilities"),
+        await agent.send(b"x", path="/v1/files"),
+        await agent.send(key=TOKEN),
+    ]
+
+    assert {(403, "reply_token_required")} == {(e.status, e.error["code"]) for e in spoken}
+    assert [200, 200, 201, 202] == [each.status for each in asked]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from gateway.core.errors import ConfigError
 from gateway.core.ids import Platform
-from gateway.core.ports import Outlet, Source
+from gateway.core.ports import Forms, Outlet, Source, Webhook
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.sockets import SocketMetrics
 
@@ -21,6 +21,13 @@ class SlackOptions:
 
     app_token: str
     api_base_url: str
+    signing_secrets: tuple[str, ...] = ()
+    command_reply: str = ""
+    listens: bool = True
+    is_called: bool = False
+    """Whether it listens on sockets, and whether Slack calls the gateway. Both at once while an app
+    moves from one to the other: the store knows an event by its id, whichever way it came.
+    """
 
     def __repr__(self) -> str:
         return f"SlackOptions(api_base_url={self.api_base_url!r})"
@@ -28,15 +35,16 @@ class SlackOptions:
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """The two ends of one platform."""
+    """The ends of one platform: how its events come in, and the one way out."""
 
-    source: Source
     outlet: Outlet
+    source: Source | None
+    webhooks: tuple[Webhook, ...] = ()
 
 
 @asynccontextmanager
 async def open_adapters(
-    options: Mapping[Platform, SlackOptions], metrics: Metrics
+    options: Mapping[Platform, SlackOptions], metrics: Metrics, forms: Forms
 ) -> AsyncIterator[dict[Platform, Adapter]]:
     """Open the adapters that are configured. Raises ConfigError for a platform that has none."""
     async with AsyncExitStack() as stack:
@@ -44,25 +52,32 @@ async def open_adapters(
         for platform, chosen in options.items():
             if platform is not Platform.SLACK:
                 raise ConfigError(f"GATEWAY_PLATFORMS: {platform.value} has no adapter yet")
-            adapters[platform] = await stack.enter_async_context(_slack(chosen, metrics))
+            adapters[platform] = await stack.enter_async_context(_slack(chosen, metrics, forms))
         yield adapters
 
 
 @asynccontextmanager
-async def _slack(options: SlackOptions, metrics: Metrics) -> AsyncIterator[Adapter]:
+async def _slack(options: SlackOptions, metrics: Metrics, forms: Forms) -> AsyncIterator[Adapter]:
     import aiohttp  # noqa: PLC0415 - with the platform, see above
 
     from adapters.slack.capabilities import CAPABILITIES  # noqa: PLC0415
     from adapters.slack.config import SlackConfig  # noqa: PLC0415
+    from adapters.slack.intakes import open_intakes  # noqa: PLC0415
     from adapters.slack.outbound import render  # noqa: PLC0415
     from adapters.slack.sender import SlackSender  # noqa: PLC0415
-    from adapters.slack.source import SlackSource  # noqa: PLC0415
 
-    config = SlackConfig(app_token=options.app_token, api_base_url=options.api_base_url)
+    config = SlackConfig(
+        app_token=options.app_token,
+        api_base_url=options.api_base_url,
+        signing_secrets=options.signing_secrets,
+        command_reply=options.command_reply,
+    )
     observe = SocketMetrics(Platform.SLACK, metrics)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         sender = SlackSender(config, session)
-        yield Adapter(
-            source=SlackSource(config, session, ignore=observe.ignored, observe=observe),
-            outlet=Outlet(render=render, sender=sender, capabilities=CAPABILITIES),
-        )
+        async with open_intakes(config, session, observe, forms) as intakes:
+            yield Adapter(
+                source=intakes.source() if options.listens else None,
+                webhooks=(intakes.webhook(),) if options.is_called else (),
+                outlet=Outlet(render=render, sender=sender, capabilities=CAPABILITIES),
+            )

@@ -13,6 +13,7 @@ from adapters.registry import SlackOptions, open_adapters
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform
 from gateway.house import House, Outgoing
+from gateway.installing import open_installing
 from gateway.settings import Role, Settings
 from gateway.stages import run_stages
 from gateway.store.durability import check_server
@@ -36,6 +37,8 @@ class Listening:
 
     agent_api: str
     ops: str
+    public: str = ""
+    """Where platforms call, when one does."""
 
 
 Announce = Callable[[Listening], None]
@@ -57,8 +60,11 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
         stores = await _open_stores_patiently(settings, stack, stores_trouble, stop)
         if stores is None:
             return
-        house = House(settings, stores, metrics)
-        adapters = await stack.enter_async_context(open_adapters(_options(settings), metrics))
+        installing = await stack.enter_async_context(open_installing(settings, stores, metrics))
+        house = House(settings, stores, metrics, installing)
+        adapters = await stack.enter_async_context(
+            open_adapters(_options(settings), metrics, house.forms())
+        )
         outgoing = Outgoing(
             transport=await stack.enter_async_context(
                 open_transport(settings.transport, per_host=settings.in_flight)
@@ -69,11 +75,13 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
         directory = house.directory(adapters)
         stack.push_async_callback(directory.close)
         stages = house.stages(adapters, outgoing, directory)
+        public = await house.listen_to_platforms(stack)
         health.append(house.health)
         announce(
             Listening(
                 agent_api=f"http://{settings.host}:{api_port}" if api_port else "",
                 ops=f"http://{settings.ops_host}:{ops_port}",
+                public=public,
             )
         )
         await run_stages(stages, supervisor, stop)
@@ -122,5 +130,11 @@ def _options(settings: Settings) -> dict[Platform, SlackOptions]:
         Platform.SLACK: SlackOptions(
             app_token=token.get_secret_value() if token else "",
             api_base_url=settings.slack_api_base_url,
+            signing_secrets=tuple(
+                each.get_secret_value() for each in settings.slack_signing_secrets
+            ),
+            command_reply=settings.slack_command_reply,
+            listens=settings.slack_mode != "http",
+            is_called=settings.slack_mode != "socket",
         )
     }

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,17 +17,20 @@ from gateway.archivist import Archivist
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Direction
 from gateway.core.ids import Platform
-from gateway.core.ports import People
+from gateway.core.ports import People, Source
+from gateway.core.retry import RetryPolicy
 from gateway.egress.desk import Desk, Ground
 from gateway.egress.inline import InlineReplies
-from gateway.egress.outbox import EDITS_PER_S, Paces
+from gateway.egress.outbox import EDITS_PER_S, OUTBOUND_RETRY, Paces
 from gateway.egress.pace import Pace
 from gateway.engine.capacity import Capacity
 from gateway.engine.ownership import MakeWorker, Ownership
 from gateway.engine.worker import Attempt, ShardWorker, Workshop
 from gateway.files import AttachmentTokens, Files
+from gateway.forms import KeptForms
 from gateway.gauges import QueueGauges
 from gateway.ingress import Ingress
+from gateway.installing import Installing
 from gateway.monitor import EndpointMonitor
 from gateway.people import Directory
 from gateway.pulse import Pulse
@@ -40,6 +44,7 @@ from gateway.store.auditlog import AuditLog
 from gateway.store.connection import run_everywhere
 from gateway.store.deliveries import DeliveryStore
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, LeaseStore
+from gateway.store.ledger import Ledger
 from gateway.store.wake import wakes
 from gateway.stores import Stores
 from gateway.supervisor import Run
@@ -49,6 +54,7 @@ from gateway.web.files import FileOperations
 from gateway.web.messages import MessageOperations
 from gateway.web.operations import Caller
 from gateway.web.presence import PresenceOperations
+from gateway.web.public import PublicListener
 from gateway.web.streams import StreamOperations
 from plugin_bridge.bridge import Bridge
 from plugin_bridge.health import HealthProbe
@@ -67,10 +73,13 @@ class Outgoing:
 class House:
     """Makes the rooms out of the stores. Constructor arguments are the only wiring."""
 
-    def __init__(self, settings: Settings, stores: Stores, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, metrics: Metrics, installing: Installing
+    ) -> None:
         self._settings = settings
         self._stores = stores
         self._metrics = metrics
+        self._installing = installing
         self._deliveries = DeliveryStore(
             stores.redis, settings.shards, confirmation=stores.confirmation
         )
@@ -79,7 +88,8 @@ class House:
         self._leases = LeaseStore(stores.redis, owner=owner, ttl_s=settings.lease_s)
         self._ownerships: dict[str, Ownership] = {}
         self._pulse = Pulse({"redis": self._ping_redis, "postgres": self._ping_postgres}, metrics)
-        self._sources: dict[str, Adapter] = {}
+        self._sources: dict[str, Source] = {}
+        self._public: PublicListener | None = None
         self._made_desk: Desk | None = None
         self._tokens = ScopedTokens(stores.pepper.derived(REPLY_TOKENS))
 
@@ -88,7 +98,7 @@ class House:
         return {
             **self._pulse.health(),
             **{f"leases of {role}": each.health() for role, each in self._ownerships.items()},
-            **{name: each.source.health() for name, each in self._sources.items()},
+            **{name: each.health() for name, each in self._sources.items()},
         }
 
     def desk(self, adapters: dict[Platform, Adapter]) -> Desk:
@@ -105,6 +115,7 @@ class House:
                 deliveries=self._deliveries,
                 files=FileStore(stores.pool),
                 metrics=self._metrics,
+                refused=self._installing.suspicions.refused,
             )
             outlets = {platform: each.outlet for platform, each in adapters.items()}
             self._made_desk = Desk(ground, outlets)
@@ -126,7 +137,7 @@ class House:
         file_operations = FileOperations(kept.keep, files.open)
         every = (messages, streams, presence, file_operations)
         return AgentApi(
-            stores.lookup.tenant_of_key,
+            stores.lookup.holder_of_key,
             self._holder,
             [operation for each in every for operation in each.operations()],
             self._metrics,
@@ -148,6 +159,22 @@ class House:
         roles = [role for role in Role if role in self._settings.roles]
         return [*(make[role]() for role in roles), self._archive(), self._upkeep()]
 
+    def forms(self) -> KeptForms:
+        """Make what finds forms that are to be opened."""
+        stores = self._stores
+        ledger = Ledger(stores.redis, self._settings.shards)
+        return KeptForms(stores.lookup, stores.seal, ledger, self._deliveries)
+
+    async def listen_to_platforms(self, stack: AsyncExitStack) -> str:
+        """Open the listener that platforms call, if one does; return its address, else "".
+
+        Raises ConfigError.
+        """
+        if self._public is None:
+            return ""
+        stack.push_async_callback(self._public.close)
+        return await self._public.open()
+
     def directory(self, adapters: dict[Platform, Adapter]) -> Directory:
         """Make what knows people, on the platforms that can be asked."""
         senders = {platform: each.outlet.sender for platform, each in adapters.items()}
@@ -160,10 +187,17 @@ class House:
         ingress = Ingress(
             stores.lookup.resolve, self._deliveries, encoded, self._metrics, directory.fill
         )
-        self._sources = {platform.value: each for platform, each in adapters.items()}
-        return {
-            name: partial(each.source.run, ingress.accept) for name, each in self._sources.items()
-        }
+        self._sources = {name.value: each.source for name, each in adapters.items() if each.source}
+        accept = self._installing.suspicions.watching(ingress.accept)
+        stage = {name: partial(each.run, accept) for name, each in self._sources.items()}
+        webhooks = [each for adapter in adapters.values() for each in adapter.webhooks]
+        routes = [route for each in webhooks for route in each.routes(accept)]
+        routes += self._installing.routes
+        if not routes:
+            return stage
+        settings = self._settings
+        self._public = PublicListener(routes, host=settings.public_host, port=settings.public_port)
+        return stage | {"public": self._public.run}
 
     def _bridge(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Stage:
         replies = InlineReplies(self.desk(adapters).submit)
@@ -182,7 +216,7 @@ class House:
         desk = self.desk(adapters)
         outbox = desk.outbox(paces)
         return {
-            "egress": self._own(EGRESS, self._shard_workers(outbox.attempt)),
+            "egress": self._own(EGRESS, self._shard_workers(outbox.attempt, OUTBOUND_RETRY)),
             "typing": desk.typing.run,
             "streams": desk.sweep.run,
         }
@@ -202,6 +236,7 @@ class House:
             "gauges": QueueGauges(stores.redis, settings.shards, self._metrics).run,
             "retention": Retention(stores.pool, settings.retention_months).run,
             "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
+            **self._installing.stage,
         }
 
     def _own(self, role: str, make_worker: MakeWorker) -> Run:
@@ -215,13 +250,14 @@ class House:
         )
         return self._ownerships[role].run
 
-    def _shard_workers(self, attempt: Attempt) -> MakeWorker:
+    def _shard_workers(self, attempt: Attempt, retry: RetryPolicy | None = None) -> MakeWorker:
         workshop = Workshop(
             store=self._deliveries,
             attempt=attempt,
             capacity=Capacity(self._settings.in_flight),
             metrics=self._metrics,
             stop_deadline_s=self._settings.stop_deadline_s,
+            retry=retry,
         )
         return lambda lease: ShardWorker(lease, workshop)
 

@@ -72,19 +72,45 @@ class Settings(BaseSettings):
     ops_port: int = Field(default=9090, ge=0, le=65_535)
     """Metrics have a listener of their own: labels name tenants, which agents must not read."""
 
+    public_host: str = "127.0.0.1"
+    public_port: int = Field(default=8081, ge=0, le=65_535)
+    """Where platforms call, when one does: the one listener that belongs on the internet, behind a
+    proxy that speaks TLS.
+    """
+    public_url: str = ""
+    """The address under which browsers and platforms reach that listener, such as
+    https://gateway.example; needed for the pages by which workspaces install an app.
+    """
+
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     retention_months: int = Field(default=13, ge=1, le=120)
 
     roles: Annotated[tuple[Role, ...], NoDecode] = tuple(Role)
     platforms: Annotated[tuple[Platform, ...], NoDecode] = (Platform.SLACK,)
     slack_app_token: SecretStr | None = Field(default=None, validation_alias="SLACK_APP_TOKEN")
+    slack_mode: Literal["socket", "http", "both"] = Field(
+        default="socket", validation_alias="SLACK_MODE"
+    )
+    slack_signing_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), validation_alias="SLACK_SIGNING_SECRET"
+    )
+    """Of Slack's requests. Separated by commas while one takes the place of another."""
+    slack_command_reply: str = Field(
+        default="", max_length=2000, validation_alias="SLACK_COMMAND_REPLY"
+    )
+    """What a person who used a slash command reads at once; empty for nothing."""
+    slack_client_id: str = Field(default="", validation_alias="SLACK_CLIENT_ID")
+    slack_client_secret: SecretStr | None = Field(
+        default=None, validation_alias="SLACK_CLIENT_SECRET"
+    )
+    """With both, workspaces can install the app by themselves, and tokens are renewed."""
     slack_api_base_url: str = Field(
         default="https://slack.com/api/", validation_alias="SLACK_API_BASE_URL"
     )
     slack_posts_per_s: float = Field(default=1.0, gt=0, le=100)
     """Pace per channel; Slack allows about one message a second."""
 
-    @field_validator("sealing_keys", "platforms", "roles", mode="before")
+    @field_validator("sealing_keys", "platforms", "roles", "slack_signing_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -149,15 +175,36 @@ class Settings(BaseSettings):
         return problems
 
     def _slack_problems(self) -> list[str]:
+        problems = self._slack_intake_problems() if Role.INGRESS in self.roles else []
+        return problems + self.problems_of_installs()
+
+    def problems_of_installs(self) -> list[str]:
+        """Say what is wrong with what workspaces are installed and asked with."""
+        problems = []
+        if not _is_https_or_loopback(self.slack_api_base_url):
+            problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
+        if bool(self.slack_client_id) != bool(self.slack_client_secret):
+            problems.append("SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: set both, or neither")
+        if self.public_url and not _is_origin(self.public_url):
+            problems.append(
+                "GATEWAY_PUBLIC_URL must be https://host, or http on loopback, and nothing more"
+            )
+        return problems
+
+    def _slack_intake_problems(self) -> list[str]:
         problems = []
         token = self.slack_app_token.get_secret_value() if self.slack_app_token else ""
-        if Role.INGRESS in self.roles and not token.startswith("xapp-"):
+        # Over HTTP it is only asked who shares a channel, and may be left out.
+        if not token.startswith("xapp-") and (token or self.slack_mode != "http"):
             problems.append(
                 "SLACK_APP_TOKEN must be an app-level token (xapp-...): "
                 "set it, or take slack out of GATEWAY_PLATFORMS"
             )
-        if not _is_https_or_loopback(self.slack_api_base_url):
-            problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
+        if self.slack_mode != "socket" and not self.slack_signing_secrets:
+            problems.append(
+                f"SLACK_SIGNING_SECRET is not set, but SLACK_MODE is {self.slack_mode}: "
+                "it stands in the app's settings under Basic Information"
+            )
         return problems
 
 
@@ -169,6 +216,13 @@ def _is_https_or_loopback(text: str) -> bool:
     if url.scheme == "http":
         return url.hostname in {"127.0.0.1", "::1", "localhost"}
     return url.scheme == "https" and bool(url.hostname)
+
+
+def _is_origin(text: str) -> bool:
+    if not _is_https_or_loopback(text):
+        return False
+    url = urlsplit(text)
+    return url.path in {"", "/"} and not (url.query or url.fragment or "@" in url.netloc)
 
 
 def load_settings(*, serving: bool = False, roles: Sequence[str] | None = None) -> Settings:

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from gateway.archive import connection as archive_connection
 from gateway.archive.audit import AuditArchive
 from gateway.archive.connection import Pool
+from gateway.archive.install_links import InstallLinks
+from gateway.archive.installations import InstallationReads
 from gateway.archive.migrations import migrate
 from gateway.archive.partitions import ensure_months
 from gateway.archive.registry import Registry
 from gateway.core.clock import utc_now
 from gateway.core.errors import ConfigError
 from gateway.embedded import EmbeddedServerError, join_or_start
+from gateway.installations.invitations import LinkInvitations
+from gateway.installations.service import Installations
 from gateway.provisioning.operations import Provisioning
 from gateway.sealing import Seal
 from gateway.settings import Settings
@@ -22,6 +26,7 @@ from gateway.store import connection as store_connection
 from gateway.store.breakers import BreakerStore
 from gateway.store.connection import Client, Confirmation
 from gateway.store.deadletters import DeadLetterStore
+from gateway.store.deliveries import DeliveryStore
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
 
@@ -39,6 +44,8 @@ class Stores:
     registry: Registry
     archive: AuditArchive
     provisioning: Provisioning
+    installations: Installations
+    invitations: LinkInvitations
     dead_letters: DeadLetterStore
     breakers: BreakerStore
 
@@ -99,6 +106,10 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
     seal = Seal([key.get_secret_value() for key in settings.sealing_keys])
     registry = Registry(pool)
     confirmation = _confirmation(settings)
+    deliveries = DeliveryStore(redis, settings.shards, confirmation=confirmation)
+    installations = Installations(
+        registry, InstallationReads(pool), lookup, seal, deliveries.record
+    )
     return Stores(
         redis=redis,
         confirmation=confirmation,
@@ -109,6 +120,8 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
         registry=registry,
         archive=AuditArchive(pool),
         provisioning=Provisioning(registry, lookup, pepper, seal),
+        installations=installations,
+        invitations=LinkInvitations(InstallLinks(pool), installations),
         dead_letters=DeadLetterStore(redis, settings.shards, confirmation=confirmation),
         breakers=BreakerStore(redis, settings.shards),
     )

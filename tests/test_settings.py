@@ -115,6 +115,18 @@ def test_problems_of_every_kind_are_listed_together(monkeypatch: pytest.MonkeyPa
     assert len(env) == len(problems)
 
 
+def test_each_way_in_wants_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sockets the app token, requests the signing secret, both of them both."""
+    both = {"SLACK_MODE": "both", "SLACK_APP_TOKEN": ""}
+
+    assert {"SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"} == _named(
+        _problems(monkeypatch, {**GOOD, **both})
+    )
+    _set(monkeypatch, {"SLACK_MODE": "http", "SLACK_SIGNING_SECRET": "new, old"})
+    settings = load_settings(serving=True).checked_for_serving()
+    assert ["new", "old"] == [each.get_secret_value() for each in settings.slack_signing_secrets]
+
+
 @pytest.mark.parametrize(
     "env",
     [
@@ -123,6 +135,8 @@ def test_problems_of_every_kind_are_listed_together(monkeypatch: pytest.MonkeyPa
         {"GATEWAY_SEALING_KEYS": f"super-secret,{KEY}"},
         {"GATEWAY_PEPPER": "super-secret"},
         {"SLACK_APP_TOKEN": "super-secret"},
+        {"SLACK_MODE": "super-secret"},
+        {"SLACK_COMMAND_REPLY": "super-secret" * 200},
         {"REDIS_URL": "http://:super-secret@10.0.0.7"},
         {"DATABASE_URL": "http://u:super-secret@10.0.0.7/db"},
         {"GATEWAY_PORT": "super-secret"},

@@ -63,10 +63,10 @@ class Seen:
 
     def enter(self, signature: str, *, now_s: float) -> bool:
         """Remember a genuine request; False when it is known."""
-        self._forget_old(now_s)
         name = _name(signature)
-        if name in self._until_s:
+        if self._until_s.get(name, 0.0) > now_s:
             return False
+        self._make_room(now_s)
         # Twice the window: a request may be dated as far into the future as into the past.
         self._until_s[name] = now_s + 2 * WINDOW_S
         return True
@@ -75,7 +75,7 @@ class Seen:
         """Let a request come again, which could not be taken in."""
         self._until_s.pop(_name(signature), None)
 
-    def _forget_old(self, now_s: float) -> None:
+    def _make_room(self, now_s: float) -> None:
         while self._until_s:
             oldest = next(iter(self._until_s))
             if self._until_s[oldest] > now_s and len(self._until_s) < self._most:

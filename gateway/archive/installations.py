@@ -115,6 +115,12 @@ class InstallationWrites(RegistryReads):
         super().__init__(connection)
         self._connection = connection
 
+    async def installation(
+        self, platform: Platform, workspace: WorkspaceId
+    ) -> InstallationRecord | None:
+        """Read one as nobody else can change it now."""
+        return await InstallationReads(self._connection).find(platform, workspace)
+
     async def put_installation(
         self,
         platform: Platform,
@@ -154,42 +160,36 @@ class InstallationWrites(RegistryReads):
 
     async def renew_installation(
         self, spent: InstallationRecord, sealed: str, sealed_refresh: str, expires_at: datetime
-    ) -> bool:
-        """Put a renewed token in the place of `spent`. False when that is not there any more: what
-        has been installed since is newer.
-        """
-        row = await fetch_one(
+    ) -> None:
+        """Put a renewed token in the place of the one that it was made from."""
+        await fetch(
             self._connection,
             """UPDATE installations
-                  SET sealed_credential = $4, sealed_refresh_token = $5, expires_at = $6,
+                  SET sealed_credential = $3, sealed_refresh_token = $4, expires_at = $5,
                       rotate_after = NULL, rotation_failures = 0, trouble = '', updated_at = now()
-                WHERE platform = $1 AND workspace_id = $2 AND sealed_refresh_token = $3
-            RETURNING platform""",
+                WHERE platform = $1 AND workspace_id = $2""",
             spent.platform.value,
             spent.workspace,
-            spent.grant.sealed_refresh_token,
             sealed,
             sealed_refresh,
             expires_at,
         )
-        return row is not None
 
-    async def end_installation(self, ended: InstallationRecord, why: str, now: datetime) -> bool:
-        """Forget the secrets of an installation. False when it holds others by now, or none."""
-        row = await fetch_one(
+    async def end_installation(
+        self, platform: Platform, workspace: WorkspaceId, why: str, now: datetime
+    ) -> None:
+        """Forget the secrets of an installation, and keep why."""
+        await fetch(
             self._connection,
             """UPDATE installations
                   SET sealed_credential = NULL, sealed_refresh_token = NULL, expires_at = NULL,
-                      ended = $4, ended_at = $5, updated_at = now()
-                WHERE platform = $1 AND workspace_id = $2 AND sealed_credential = $3
-            RETURNING platform""",
-            ended.platform.value,
-            ended.workspace,
-            ended.sealed_credential,
+                      ended = $3, ended_at = $4, updated_at = now()
+                WHERE platform = $1 AND workspace_id = $2""",
+            platform.value,
+            workspace,
             why,
             now,
         )
-        return row is not None
 
     async def use_link(self, digest: bytes, now: datetime) -> bool:
         """Use up an install link. False when it is gone or has expired."""

@@ -13,6 +13,7 @@ from gateway.archive.connection import Connection, Pool, archive_errors
 from gateway.core.errors import StoreError
 
 _CLAIMS = 0x6377
+_CLAIM_WAIT_S = 30.0
 
 
 class Lock(IntEnum):
@@ -47,15 +48,14 @@ async def claimed(pool: Pool, what: str) -> AsyncIterator[bool]:
     else does. Raises StoreError.
     """
     with archive_errors():
-        connection = await pool.acquire()
+        connection = await pool.acquire(timeout=_CLAIM_WAIT_S)
     try:
         with archive_errors():
             # Two numbers are another space than the one that Lock lives in.
-            yield bool(
-                await connection.fetchval(
-                    "SELECT pg_try_advisory_lock($1, hashtext($2))", _CLAIMS, what
-                )
+            mine = await connection.fetchval(
+                "SELECT pg_try_advisory_lock($1, hashtext($2))", _CLAIMS, what
             )
+        yield bool(mine)
     finally:
         with archive_errors():
             await pool.release(connection)

@@ -21,7 +21,15 @@ from gateway.archive.records import (
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, HistoryPolicy, Limits, TenantStatus
+from gateway.core.tenants import (
+    AccessPolicy,
+    Agents,
+    DirectRoad,
+    HistoryPolicy,
+    Limits,
+    Mode,
+    TenantStatus,
+)
 
 _BINDINGS = """
     SELECT b.tenant_id, b.platform, b.workspace_id, b.epoch, b.created_at,
@@ -118,12 +126,13 @@ def _joined(
     secrets_of = _by_tenant(map(_signing_secret, secrets))
     return [
         Belongings(
-            record=record,
-            bindings=tuple(bindings_of[record.spec.id]),
-            agent_keys=tuple(keys_of[record.spec.id]),
-            signing_secrets=tuple(secrets_of[record.spec.id]),
+            record=_tenant(row),
+            bindings=tuple(bindings_of[row["id"]]),
+            agent_keys=tuple(keys_of[row["id"]]),
+            signing_secrets=tuple(secrets_of[row["id"]]),
+            sealed_direct_token=row["sealed_direct_token"],
         )
-        for record in map(_tenant, tenants)
+        for row in tenants
     ]
 
 
@@ -147,11 +156,17 @@ def _tenant(row: Row) -> TenantRecord:
             retry=msgspec.json.decode(row["retry"], type=RetryPolicy),
             history=msgspec.json.decode(row["history"], type=HistoryPolicy),
             require_reply_token=row["require_reply_token"],
+            mode=Mode(row["mode"]),
+            direct=None if row["direct"] is None else _direct(row["direct"]),
         ),
         status=TenantStatus(row["status"]),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _direct(text: str) -> DirectRoad:
+    return msgspec.json.decode(text, type=DirectRoad)
 
 
 def _binding(row: Row) -> BindingRecord:

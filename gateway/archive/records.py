@@ -12,9 +12,11 @@ from gateway.core.tenants import (
     AccessPolicy,
     Agents,
     Binding,
+    DirectRoad,
     Endpoint,
     HistoryPolicy,
     Limits,
+    Mode,
     Tenant,
     TenantStatus,
 )
@@ -33,6 +35,8 @@ class TenantSpec(msgspec.Struct, frozen=True, kw_only=True):
     retry: RetryPolicy = RetryPolicy()
     history: HistoryPolicy = HistoryPolicy()
     require_reply_token: bool = False
+    mode: Mode = Mode.AUTO
+    direct: DirectRoad | None = None
 
 
 class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,9 @@ class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
             require_reply_token=self.spec.require_reply_token,
         )
 
-    def endpoint(self, sealed_secrets: tuple[str, ...]) -> Endpoint:
+    def endpoint(
+        self, sealed_secrets: tuple[str, ...], sealed_direct_token: str | None = None
+    ) -> Endpoint:
         """What workers need of it; `sealed_secrets` are those valid now, newest first."""
         return Endpoint(
             tenant=self.spec.id,
@@ -66,6 +72,9 @@ class TenantRecord(msgspec.Struct, frozen=True, kw_only=True):
             timeout_s=self.spec.timeout_s,
             retry=self.spec.retry,
             concurrency=self.spec.limits.concurrency,
+            mode=self.spec.mode,
+            direct=self.spec.direct,
+            sealed_direct_token=sealed_direct_token,
         )
 
 
@@ -113,8 +122,11 @@ class Belongings(msgspec.Struct, frozen=True, kw_only=True):
     bindings: tuple[BindingRecord, ...]
     agent_keys: tuple[AgentKeyRecord, ...]
     signing_secrets: tuple[SigningSecretRecord, ...]
+    sealed_direct_token: str | None = None
+    """What OpenClaw's own surface wants to see."""
 
     @property
     def endpoint(self) -> Endpoint:
         """What workers need of the tenant."""
-        return self.record.endpoint(tuple(secret.sealed for secret in self.signing_secrets))
+        secrets = tuple(secret.sealed for secret in self.signing_secrets)
+        return self.record.endpoint(secrets, self.sealed_direct_token)

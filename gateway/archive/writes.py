@@ -32,9 +32,9 @@ class RegistryWrites(InstallationWrites):
             self._connection,
             """INSERT INTO tenants (id, name, status, endpoint_url, timeout_s,
                                     agents, access, limits, retry, history,
-                                    require_reply_token)
+                                    require_reply_token, mode, direct)
                VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7::jsonb, $8::jsonb, $9::jsonb, $10::jsonb,
-                       $11)
+                       $11, $12, $13::jsonb)
                ON CONFLICT DO NOTHING RETURNING id""",
             spec.id,
             spec.name,
@@ -50,13 +50,23 @@ class RegistryWrites(InstallationWrites):
             self._connection,
             """UPDATE tenants SET name = $2, endpoint_url = $3, timeout_s = $4, agents = $5::jsonb,
                       access = $6::jsonb, limits = $7::jsonb, retry = $8::jsonb,
-                      history = $9::jsonb, require_reply_token = $10, updated_at = now()
+                      history = $9::jsonb, require_reply_token = $10, mode = $11,
+                      direct = $12::jsonb, updated_at = now()
                 WHERE id = $1 RETURNING id""",
             spec.id,
             spec.name,
             *_columns(spec),
         )
         _found(row, spec.id)
+
+    async def put_direct_token(self, tenant: TenantId, sealed: str | None) -> None:
+        """Keep what OpenClaw's own surface wants to see, in the place of any other."""
+        await fetch(
+            self._connection,
+            "UPDATE tenants SET sealed_direct_token = $2 WHERE id = $1",
+            tenant,
+            sealed,
+        )
 
     async def set_status(self, tenant: TenantId, status: TenantStatus) -> None:
         """Suspend or resume. Raises NotFoundError."""
@@ -168,6 +178,16 @@ class RegistryWrites(InstallationWrites):
         )
         return {TenantId(row["tenant_id"]) for row in rows}
 
+    async def reseal_direct_tokens(self, reseal: Callable[[str], str]) -> int:
+        """Encrypt every token of OpenClaw's own surfaces again; return how many there are."""
+        rows = await fetch(
+            self._connection,
+            "SELECT id, sealed_direct_token FROM tenants WHERE sealed_direct_token IS NOT NULL",
+        )
+        for row in rows:
+            await self.put_direct_token(row["id"], reseal(row["sealed_direct_token"]))
+        return len(rows)
+
     async def reseal_signing_secrets(self, reseal: Callable[[str], str]) -> int:
         """Encrypt every signing secret again; return how many there are."""
         rows = await fetch(self._connection, "SELECT id, sealed FROM signing_secrets")
@@ -179,10 +199,12 @@ class RegistryWrites(InstallationWrites):
         return len(rows)
 
 
-def _columns(spec: TenantSpec) -> tuple[str | float, ...]:
+def _columns(spec: TenantSpec) -> tuple[str | float | None, ...]:
     policies = (spec.agents, spec.access, spec.limits, spec.retry, spec.history)
     texts = [msgspec.json.encode(policy).decode() for policy in policies]
-    return (spec.endpoint_url, spec.timeout_s, *texts, spec.require_reply_token)
+    direct = None if spec.direct is None else msgspec.json.encode(spec.direct).decode()
+    how = (spec.require_reply_token, spec.mode.value, direct)
+    return (spec.endpoint_url, spec.timeout_s, *texts, *how)
 
 
 def _found(row: object | None, tenant: TenantId) -> None:

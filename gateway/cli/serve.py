@@ -48,7 +48,10 @@ async def _serve(settings: object) -> None:
 
     def announce(listening: Listening) -> None:
         structlog.get_logger().info(
-            "gateway.listening", agent_api=listening.agent_api, ops=listening.ops
+            "gateway.listening",
+            agent_api=listening.agent_api,
+            ops=listening.ops,
+            public=listening.public,
         )
 
     await serve_until(settings, stop=stop, announce=announce)

@@ -14,6 +14,7 @@ class AuditAction(StrEnum):
 
     EVENT_ROUTED = "event.routed"
     EVENT_DROPPED = "event.dropped"
+    FORM_REQUESTED = "form.requested"
     MESSAGE_SUBMITTED = "message.submitted"
     MESSAGE_EDITED = "message.edited"
     MESSAGE_DELETED = "message.deleted"
@@ -31,6 +32,11 @@ class AuditAction(StrEnum):
     BREAKER_OPENED = "breaker.opened"
     BREAKER_CLOSED = "breaker.closed"
     ENDPOINT_DISABLED = "endpoint.disabled"
+    ENDPOINT_SWITCHED = "endpoint.switched"
+    INSTALLATION_ADDED = "installation.added"
+    INSTALLATION_ENDED = "installation.ended"
+    TOKEN_RENEWED = "token.renewed"  # noqa: S105 - a name
+    TOKEN_NOT_RENEWED = "token.not_renewed"  # noqa: S105 - a name
     UNREADABLE = "unreadable"
 
 

@@ -13,7 +13,6 @@ from gateway.core.components import Component
 from gateway.core.conversations import ConversationRef
 from gateway.core.ids import DeliveryId, FileId, MessageId
 
-
 FINISH: Final = "-finish"
 """Tells the delivery that ends a stream from the one that began it."""
 

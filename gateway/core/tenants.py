@@ -133,9 +133,47 @@ class Credential(msgspec.Struct, frozen=True, kw_only=True):
         return f"Credential(bot_user={self.bot_user!r})"
 
 
+class Mode(StrEnum):
+    """How a container is spoken to: by the agent protocol, which its plugin speaks; by OpenClaw's
+    own HTTP surface; or by the first while the plugin is there, and else by the second.
+    """
+
+    AUTO = "auto"
+    PLUGIN = "plugin"
+    DIRECT = "direct"
+
+
+class Surface(StrEnum):
+    """Which of OpenClaw's HTTP endpoints takes turns: /v1/responses or /v1/chat/completions."""
+
+    RESPONSES = "responses"
+    CHAT = "chat"
+
+
+class DirectRoad(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenClaw's own HTTP surface. `url` is its address without a path, `agent` who answers there
+    if not whom routing chose, `timeout_s` how long a turn may take.
+    """
+
+    url: str
+    surface: Surface = Surface.RESPONSES
+    agent: AgentId | None = None
+    timeout_s: float = 120.0
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """Since when an `auto` tenant has been without its plugin, and how that shows."""
+
+    since_ms: int
+    why: str
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Where a tenant's container listens. `sealed_secrets` are Fernet tokens of the signing
     secrets that are valid now, newest first (two during a rotation).
+
+    `fallback` is what has been found out about the container, not what is set: see
+    gateway/fallback.py.
     """
 
     tenant: TenantId
@@ -145,6 +183,20 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     timeout_s: float = 15.0
     retry: RetryPolicy = RetryPolicy()
     concurrency: int = 16
+    mode: Mode = Mode.AUTO
+    direct: DirectRoad | None = None
+    sealed_direct_token: str | None = None
+    fallback: Fallback | None = None
+
+    @property
+    def goes_direct(self) -> bool:
+        """Whether deliveries take OpenClaw's own surface now."""
+        return self.fallback is not None or self.mode is Mode.DIRECT
+
+    @property
+    def may_fall_back(self) -> bool:
+        """Whether there is another way when the plugin is away."""
+        return self.mode is Mode.AUTO and self.direct is not None
 
     @property
     def health_url(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -11,6 +11,7 @@ import structlog
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.conversations import ConversationRef, parse_conversation_id
 from gateway.core.deliveries import Deferred, Direction, Permanent, Reason
+from gateway.core.errors import SendError
 from gateway.core.ids import ConversationId, Platform, TenantId, WorkspaceId
 from gateway.core.ports import Outlet
 from gateway.core.tenants import Credential, Limits, TenantStatus
@@ -23,6 +24,10 @@ from gateway.telemetry.metrics import Metrics
 log = structlog.get_logger()
 
 SUSPENDED_WAIT_S = 30.0
+
+
+Refused = Callable[[Platform, WorkspaceId, Credential, SendError], None]
+"""Told of every call that a platform refused, and with which credential."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +57,14 @@ class Access:
         store: DeliveryStore,
         outlets: Mapping[Platform, Outlet],
         metrics: Metrics,
+        refused: Refused | None = None,
     ) -> None:
         self._lookup = lookup
         self._seal = seal
         self._store = store
         self._outlets = outlets
         self._metrics = metrics
+        self._refused = refused
 
     async def place(self, tenant: TenantId, conversation: str) -> Place | None:
         """Find a conversation of the tenant's by its id. Raises StoreError."""
@@ -98,6 +105,11 @@ class Access:
             return Permanent(reason=Reason.NOT_INSTALLED, detail="the workspace has no token")
         opened = self._seal.open(bound.sealed_credential)
         return Door(outlet, msgspec.json.decode(opened, type=Credential))
+
+    def refused(self, ref: ConversationRef, door: Door, error: SendError) -> None:
+        """Pass on that the platform did not do what was asked of it through `door`."""
+        if self._refused is not None:
+            self._refused(ref.platform, ref.workspace, door.credential, error)
 
     async def _limits(
         self,

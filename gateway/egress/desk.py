@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.core.ids import Platform
 from gateway.core.ports import Files, Outlet
 from gateway.egress.acceptance import Acceptance
-from gateway.egress.access import Access
+from gateway.egress.access import Access, Refused
 from gateway.egress.changes import Changes
 from gateway.egress.composing import Composer
 from gateway.egress.outbox import Outbox, Paces
@@ -37,13 +37,16 @@ class Ground:
     deliveries: DeliveryStore
     files: Files
     metrics: Metrics
+    refused: Refused | None = None
 
 
 class Desk:
     """The outbound half. Its parts share one look at whose a workspace is."""
 
     def __init__(self, ground: Ground, outlets: Mapping[Platform, Outlet]) -> None:
-        access = Access(ground.lookup, ground.seal, ground.deliveries, outlets, ground.metrics)
+        access = Access(
+            ground.lookup, ground.seal, ground.deliveries, outlets, ground.metrics, ground.refused
+        )
         compose = Composer(ground.files)
         self._ground = ground
         self._access = access

@@ -32,6 +32,7 @@ from gateway.core.messages import (
     StreamStart,
 )
 from gateway.core.ports import Files
+from gateway.core.retry import RetryPolicy
 from gateway.core.tenants import Endpoint
 from gateway.egress.access import Access, Door
 from gateway.egress.changing import Changing
@@ -49,6 +50,9 @@ UNCERTAIN_WAIT_S: Final = 2.0
 
 EDITS_PER_S: Final = 1.0
 """Of one message. More of them would only be read as flicker, and use up what platforms allow."""
+
+OUTBOUND_RETRY: Final = RetryPolicy(base_s=1.0, cap_s=300.0, max_attempts=30, max_age_s=86_400.0)
+"""A platform's trouble is none of the tenant's container, whose policy is the tenant's to set."""
 
 _DECODER: Final = msgspec.json.Decoder(Act)
 
@@ -94,12 +98,17 @@ class Outbox:
         if not isinstance(door, Door):
             return UNSHOWN if isinstance(act, StreamFlush) else door
         pace, key = self._pace_of(act)
+        if isinstance(act, StreamFlush) and not await self._showing.wants(act, delivery):
+            # The end waits behind it: it comes at once, with all that this would have shown.
+            pace.give_back(key, delivery.id)
+            return UNSHOWN
         wait_s = pace.wait_s(key, delivery.id)
         if wait_s > 0:
             return Deferred(reason=Reason.PLATFORM_RATE_LIMITED, after_s=wait_s)
         try:
             outcome = await self._done(act, delivery, door)
         except SendError as exc:
+            self._access.refused(ref, door, exc)
             failed = self._outcome_of(exc, act)
             # Nothing is lost with a preview: it is not tried again, and holds nobody up.
             return UNSHOWN if isinstance(act, StreamFlush) else failed

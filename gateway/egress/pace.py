@@ -39,6 +39,12 @@ class Pace:
         self._forget(now_s)
         return max(at_s - now_s, 0.0)
 
+    def give_back(self, key: Hashable, delivery: str) -> None:
+        """Leave the moment that `delivery` waits for to the next one: it needs none any more."""
+        at_s = self._reserved_s.pop(delivery, None)
+        if at_s is not None and self._next_s.get(key) == at_s + self._gap_s:
+            self._next_s[key] = at_s
+
     def hold(self, key: Hashable, for_s: float) -> None:
         """Post nothing under `key` for a while: the platform said so."""
         until_s = self._now_s() + for_s

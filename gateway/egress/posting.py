@@ -28,11 +28,12 @@ class Posting:
 
     async def post(self, message: OutboundMessage, delivery: Delivery, door: Door) -> Outcome:
         """Post a message, once. Raises SendError, StoreError."""
+        addressed = await self._addressed(message, delivery)
         if delivery.uncertain:
-            found = await self._look_up.message(message, door)
+            # Where it answers somebody is where it would stand.
+            found = await self._look_up.message(addressed, door)
             if found is not None:
                 return Delivered(receipt=found.id)
-        addressed = await self._addressed(message, delivery)
         sent = await door.outlet.sender.send(addressed, door.credential)
         self._tally(message, "sent")
         return Delivered(receipt=sent.id, degraded=sent.degraded or "")

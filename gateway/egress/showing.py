@@ -51,7 +51,14 @@ class Showing:
             case _:
                 assert_never(act)
 
+    async def wants(self, flush: StreamFlush, delivery: Delivery) -> bool:
+        """Whether anybody still waits for a preview of it. Raises StoreError."""
+        return await self._is_open(delivery.tenant, flush.target)
+
     async def _start(self, start: StreamStart, delivery: Delivery, door: Door) -> Outcome:
+        if not isinstance(door.outlet.sender, Streams | Edits):
+            # What is begun here could not be gone on with: the end is posted, whole.
+            return Delivered(degraded=Ability.STREAMS)
         if delivery.uncertain:
             found = await self._look_up.message(_as_post(start, ""), door)
             if found is not None:
@@ -62,22 +69,16 @@ class Showing:
             return Delivered()
         await self._texts.register(delivery.tenant, start.id)
         sent = await self._begin(start, progress, door)
-        if sent is None:
-            return Delivered(degraded=Ability.STREAMS)
         self._tally(start, "sent")
         await self._texts.shown(delivery.tenant, start.id, progress)
         return Delivered(receipt=sent.id, degraded=sent.degraded or "")
 
-    async def _begin(
-        self, start: StreamStart, progress: Progress, door: Door
-    ) -> SentMessage | None:
+    async def _begin(self, start: StreamStart, progress: Progress, door: Door) -> SentMessage:
         sender = door.outlet.sender
         if isinstance(sender, Streams):
             return await sender.start(start, progress.text, door.credential)
-        if isinstance(sender, Edits):
-            text = await _preview(progress, door)
-            return await sender.send(_as_post(start, text), door.credential)
-        return None
+        text = await _preview(progress, door)
+        return await sender.send(_as_post(start, text), door.credential)
 
     async def _flush(self, flush: StreamFlush, delivery: Delivery, door: Door) -> Outcome:
         progress = await self._texts.read(delivery.tenant, flush.target)

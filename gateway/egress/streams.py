@@ -96,9 +96,8 @@ class Streaming:
             # Before it is closed: the agent may still finish it with something else.
             return Refusal.UNKNOWN_FILE
         text = await self._texts.close(tenant, stream)
-        if not content.markdown.strip():
-            content = _with_text(content, text)
-        composed = await self._compose(tenant, place.outlet.render, content)
+        whole = _whole(content, text)
+        composed = await self._compose(tenant, place.outlet.render, whole)
         if isinstance(composed, Refusal):
             order = removal(stream, known, place)
         else:
@@ -153,14 +152,13 @@ class Streaming:
         return stored or Refusal.STREAM_CLOSED
 
 
-def _with_text(content: Content, text: str) -> Content:
+def _whole(content: Content, text: str) -> Content:
+    """What is to be seen at the end. Who sees it, and what it answers, was settled by its begin."""
     return Content(
-        markdown=text,
+        markdown=content.markdown if content.markdown.strip() else text,
         components=content.components,
         files=content.files,
         raw=content.raw,
-        visible_to=content.visible_to,
-        reply_to=content.reply_to,
     )
 
 

@@ -48,6 +48,8 @@ class Workshop:
     capacity: Capacity
     metrics: Metrics
     stop_deadline_s: float
+    retry: RetryPolicy | None = None
+    """None for the one of each tenant's endpoint, which is meant for its container."""
 
 
 class ShardWorker:
@@ -156,7 +158,7 @@ class ShardWorker:
 
     async def _handle(self, delivery: Delivery, endpoint: Endpoint | None) -> None:
         started = time.perf_counter()
-        policy = endpoint.retry if endpoint else RetryPolicy()
+        policy = self._shop.retry or (endpoint.retry if endpoint else RetryPolicy())
         if delivery.attempt > policy.max_attempts:
             # Only recoveries count this far: it may be what ended its workers.
             outcome: Outcome = Permanent(

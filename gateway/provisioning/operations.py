@@ -21,7 +21,7 @@ from gateway.core.clock import utc_now
 from gateway.core.errors import ConflictError, NotFoundError, RegistryError, StoreError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.tenants import Credential, TenantStatus
-from gateway.provisioning.validation import check_binding, check_spec
+from gateway.provisioning.validation import check_binding, check_direct_token, check_spec
 from gateway.provisioning.views import BoundWorkspace, NewTenant, ResealCounts, TenantView
 from gateway.provisioning.write_through import RebuildCounts, WriteThrough, batches
 from gateway.sealing import Seal
@@ -47,9 +47,12 @@ class Provisioning:
         self._seal = seal
         self._now = now
 
-    async def add_tenant(self, spec: TenantSpec) -> NewTenant:
-        """Register a tenant with its first agent key and signing secret."""
+    async def add_tenant(self, spec: TenantSpec, direct_token: str | None = None) -> NewTenant:
+        """Register a tenant with its first agent key and signing secret. `direct_token` opens
+        OpenClaw's own surface.
+        """
         check_spec(spec)
+        check_direct_token(spec, direct_token)
         created = NewTenant(
             id=spec.id, agent_key=_new_agent_key(), signing_secret=_new_signing_secret()
         )
@@ -58,21 +61,30 @@ class Provisioning:
                 await writes.add_tenant(spec)
                 await self._add_agent_key(writes, spec.id, created.agent_key)
                 await self._add_signing_secret(writes, spec.id, created.signing_secret)
+                await self._put_direct_token(writes, spec, direct_token)
             lost = ", then `channel-gateway tenant rotate-key` makes a key that you can read"
             with _saved(f"tenant {spec.id!r}", and_then=lost):
                 await self._publish(writes, spec.id)
         return created
 
     async def edit_tenant(
-        self, tenant: TenantId, edit: Callable[[TenantSpec], TenantSpec]
+        self,
+        tenant: TenantId,
+        edit: Callable[[TenantSpec], TenantSpec],
+        direct_token: str | None = None,
     ) -> TenantRecord:
-        """Change what is set of a tenant; `edit` sees it as it is under the lock."""
+        """Change what is set of a tenant; `edit` sees it as it is under the lock. Without a
+        `direct_token` the stored one stays, as long as there is what it opens.
+        """
         async with self._registry.writing() as writes:
             changed = edit((await writes.tenant(tenant)).spec)
             if changed.id != tenant:
                 raise RegistryError("id: cannot be changed")
             check_spec(changed)
-            await writes.update_tenant(changed)
+            check_direct_token(changed, direct_token)
+            async with writes.transaction():
+                await writes.update_tenant(changed)
+                await self._put_direct_token(writes, changed, direct_token)
             with _saved(f"the change of tenant {tenant!r}"):
                 await self._publish(writes, tenant)
             return await writes.tenant(tenant)
@@ -91,6 +103,7 @@ class Provisioning:
             workspaces=tuple(BoundWorkspace.of(bound) for bound in found[0].bindings),
             agent_keys=len(found[0].agent_keys),
             signing_secrets=len(found[0].signing_secrets),
+            direct_token=found[0].sealed_direct_token is not None,
         )
 
     async def suspend(self, tenant: TenantId) -> None:
@@ -191,6 +204,7 @@ class Provisioning:
                 counts = ResealCounts(
                     signing_secrets=await writes.reseal_signing_secrets(self._seal.reseal),
                     credentials=await writes.reseal_installations(self._seal.reseal),
+                    direct_tokens=await writes.reseal_direct_tokens(self._seal.reseal),
                 )
             with _saved("every secret under the newest key"):
                 await self._rebuild(writes)
@@ -235,6 +249,15 @@ class Provisioning:
         return RebuildCounts(
             tenants=len(tenants), bindings=bindings, agent_keys=agent_keys, pruned=pruned
         )
+
+    async def _put_direct_token(
+        self, writes: RegistryWrites, spec: TenantSpec, token: str | None
+    ) -> None:
+        if token is not None:
+            await writes.put_direct_token(spec.id, self._seal.seal(token))
+        elif spec.direct is None:
+            # It opens a door that nobody goes through any more, as an owner.
+            await writes.put_direct_token(spec.id, None)
 
     async def _add_agent_key(self, writes: RegistryWrites, tenant: TenantId, key: str) -> None:
         await writes.add_agent_key(tenant, self._pepper.agent_key_digest(key))

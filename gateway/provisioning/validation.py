@@ -12,12 +12,22 @@ from gateway.archive.records import TenantSpec
 from gateway.core.errors import RegistryError
 from gateway.core.ids import Platform, WorkspaceId, parse_agent_id, parse_tenant_id
 from gateway.core.retry import RetryPolicy
-from gateway.core.tenants import AccessPolicy, Agents, Credential, HistoryPolicy, Limits
+from gateway.core.tenants import (
+    AccessPolicy,
+    Agents,
+    Credential,
+    DirectRoad,
+    HistoryPolicy,
+    Limits,
+    Mode,
+)
 
 MAX_ID_CHARS = 128
 MAX_NAME_CHARS = 200
 MAX_URL_CHARS = 2048
 MAX_TIMEOUT_S = 300.0
+MAX_TURN_S = 900.0
+MAX_TOKEN_CHARS = 512
 MAX_LIMIT = 1_000_000
 MAX_FILE_BYTES = 2**30
 MAX_STORED_FILE_BYTES = 2**40
@@ -41,9 +51,21 @@ def check_spec(spec: TenantSpec) -> None:
             _limit_problems(spec.limits),
             _retry_problems(spec.retry),
             _named("history.messages", _history_problem(spec.history)),
+            _direct_problems(spec.mode, spec.direct),
         )
         for problem in problems
     )
+
+
+def check_direct_token(spec: TenantSpec, token: str | None) -> None:
+    """Raise RegistryError when the token cannot be, or has nothing to open."""
+    if token is None:
+        return
+    if spec.direct is None:
+        _refuse(["direct_token: there is no direct.url that it could open"])
+    if len(token) > MAX_TOKEN_CHARS or not token.isascii() or not _is_id_text(token):
+        # Into a header it would go as it is.
+        _refuse([f"direct_token: must be 1-{MAX_TOKEN_CHARS} ASCII characters without spaces"])
 
 
 def check_binding(
@@ -125,10 +147,31 @@ def _loose_ipv4(host: str) -> IPv4Address | None:
         return None
 
 
-def _timeout_problem(timeout_s: float) -> str | None:
-    if math.isfinite(timeout_s) and 0 < timeout_s <= MAX_TIMEOUT_S:
+def _timeout_problem(timeout_s: float, most_s: float = MAX_TIMEOUT_S) -> str | None:
+    if math.isfinite(timeout_s) and 0 < timeout_s <= most_s:
         return None
-    return f"must be more than 0 and at most {MAX_TIMEOUT_S:g} seconds"
+    return f"must be more than 0 and at most {most_s:g} seconds"
+
+
+def _direct_problems(mode: Mode, direct: DirectRoad | None) -> Iterator[str]:
+    if direct is None:
+        if mode is Mode.DIRECT:
+            yield "direct.url: is needed for mode direct"
+        return
+    yield from _named("direct.url", _url_problem(direct.url) or _more_than_origin(direct.url))
+    yield from _named("direct.timeout_s", _timeout_problem(direct.timeout_s, MAX_TURN_S))
+    if direct.agent is not None:
+        try:
+            parse_agent_id(direct.agent)
+        except ValueError as exc:
+            yield f"direct.agent: {exc}"
+
+
+def _more_than_origin(url: str) -> str | None:
+    parts = urlsplit(url)
+    if parts.query or parts.path not in {"", "/"}:
+        return "must be the address alone, http://host:18789: the path is OpenClaw's own"
+    return None
 
 
 def _access_problems(access: AccessPolicy, agents: Agents) -> Iterator[str]:

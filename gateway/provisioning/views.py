@@ -55,6 +55,8 @@ class TenantView(msgspec.Struct, frozen=True, kw_only=True):
     workspaces: tuple[BoundWorkspace, ...]
     agent_keys: int
     signing_secrets: int
+    direct_token: bool
+    """Whether one is stored."""
 
 
 class ResealCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,3 +64,4 @@ class ResealCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     signing_secrets: int
     credentials: int
+    direct_tokens: int

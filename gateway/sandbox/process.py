@@ -25,11 +25,12 @@ class GatewayProcess:
         self._env = {**os.environ, **env}
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
-        self._listening: asyncio.Future[tuple[str, str]] | None = None
+        self._listening: asyncio.Future[tuple[str, str, str]] | None = None
         self.logs: deque[dict[str, Any]] = deque(maxlen=_KEPT_LINES)
         self.stray_lines: deque[str] = deque(maxlen=_KEPT_LINES)
         self.agent_api = ""
         self.ops = ""
+        self.public = ""
 
     @property
     def pid(self) -> int:
@@ -58,7 +59,7 @@ class GatewayProcess:
         """Wait until both listeners are up. Raises RuntimeError when it ended instead."""
         assert self._listening is not None  # noqa: S101 - a wrong order of calls
         async with asyncio.timeout(timeout_s):
-            self.agent_api, self.ops = await self._listening
+            self.agent_api, self.ops, self.public = await self._listening
 
     async def stop(self, timeout_s: float = 30.0) -> int:
         """Ask it to stop, wait for its end, give the exit code."""
@@ -113,4 +114,4 @@ class GatewayProcess:
             return
         self.logs.append(entry)
         if entry.get("event") == "gateway.listening" and self._listening is not None:
-            self._listening.set_result((entry["agent_api"], entry["ops"]))
+            self._listening.set_result((entry["agent_api"], entry["ops"], entry["public"]))

@@ -1,4 +1,8 @@
-"""Breakers and health of endpoints. Settles open a breaker (settle.lua); this closes it again."""
+"""Breakers, health and ways of endpoints. Settles open a breaker (settle.lua); this closes it.
+
+Which way an `auto` tenant's deliveries go stands in the very profile that workers get with them,
+so that all replicas agree.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.breaker import Breaker, BreakerState, HealthReport
 from gateway.core.deliveries import Direction
 from gateway.core.ids import TenantId
-from gateway.core.tenants import Endpoint
+from gateway.core.tenants import Endpoint, Fallback
 from gateway.store.connection import Client, Script, Value, run
 from gateway.store.deliveries import decode_endpoint
 from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of, wake_message
@@ -21,6 +25,7 @@ class BreakerStore:
         self._client = client
         self._shards = shards
         self._close = Script(client, "close_breaker")
+        self._switch = Script(client, "switch")
 
     async def not_closed(self, shard: Shard) -> dict[TenantId, Breaker]:
         """List the breakers of a shard that are open or gone. Raises StoreError."""
@@ -47,6 +52,35 @@ class BreakerStore:
         wake = wake_message(shard, Direction.INBOUND)
         args: list[Value] = [tenant, msgspec.json.encode(record), WAKE_CHANNEL, wake]
         return bool(await self._close(keys, args))
+
+    async def endpoint_of(self, tenant: TenantId) -> Endpoint | None:
+        """Read one tenant's endpoint. Raises StoreError."""
+        profile = await run(self._client, "HGET", self._shard(tenant).profiles, tenant)
+        return None if profile is None else decode_endpoint(profile)
+
+    async def switch(self, tenant: TenantId, fallback: Fallback | None, *, why: str) -> bool:
+        """Send the deliveries of an `auto` tenant direct, or with None to its plugin again; on
+        record. False when they go that way already or must not, or when the tenant's settings were
+        changed at this moment. Raises StoreError.
+        """
+        shard = self._shard(tenant)
+        profile = await run(self._client, "HGET", shard.profiles, tenant)
+        endpoint = None if profile is None else decode_endpoint(profile)
+        if endpoint is None or not endpoint.may_fall_back:
+            return False
+        if (endpoint.fallback is None) is (fallback is None):
+            return False
+        changed = msgspec.structs.replace(endpoint, fallback=fallback)
+        way = "plugin" if fallback is None else "direct"
+        action = AuditAction.ENDPOINT_SWITCHED
+        record = AuditRecord(tenant=tenant, action=action, outcome=way, detail=why)
+        args: list[Value] = [
+            tenant,
+            profile,
+            msgspec.json.encode(changed),
+            msgspec.json.encode(record),
+        ]
+        return bool(await self._switch([shard.profiles, shard.audit], args))
 
     async def endpoints(self, shard: Shard) -> list[Endpoint]:
         """List the endpoints of a shard's tenants. Raises StoreError."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias, cast
@@ -52,6 +52,7 @@ class Confirmation:
 
 
 UNCONFIRMED: Final = Confirmation()
+_FAULTS: Final = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 @asynccontextmanager
@@ -100,31 +101,35 @@ def _opened(url: str, *, timeout_s: float, pool: int, remap: Remap | None) -> Cl
             "the end; special characters of the password are percent-encoded"
         ) from None
     server = cast("Server", Server.from_pool(connections))
-    server.multiplexer = Multiplexer(server)
+    server.multiplexer = Multiplexer(server, timeout_s=timeout_s)
     return server
 
 
-@contextmanager
-def store_errors() -> Iterator[None]:
+class store_errors:  # noqa: N801 - read as a function
     """Map every fault of Redis to StoreError: the edge of the store (law 9).
 
     To be entered for one command at a time, within a task.
     """
-    task = asyncio.current_task()
-    cancels = task.cancelling() if task else 0
-    fault: BaseException | None = None
-    try:
-        yield
-    except (RedisError, RedisClusterException, OSError, TimeoutError) as exc:
-        fault = exc
-    if task and task.cancelling() > cancels:
-        # The client awaits its writes by asyncio.wait_for, which before Python 3.12 loses a cancel
-        # that comes as the write ends (https://github.com/python/cpython/issues/86296), and what is
-        # lost with it may end in a fault: without this a worker that goes on after faults would go
-        # on after it was told to stop, for ever.
-        raise asyncio.CancelledError from fault
-    if fault is not None:
-        raise StoreError(f"Redis: {type(fault).__name__}: {fault}") from fault
+
+    __slots__ = ("_cancels", "_task")
+
+    def __enter__(self) -> None:
+        self._task = asyncio.current_task()
+        self._cancels = self._task.cancelling() if self._task else 0
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, fault: BaseException | None, _trace: object
+    ) -> None:
+        if fault is not None and not isinstance(fault, _FAULTS):
+            return
+        if self._task and self._task.cancelling() > self._cancels:
+            # redis-py awaits by asyncio.wait_for, which before Python 3.12 loses a cancel that
+            # comes as the wait ends (https://github.com/python/cpython/issues/86296), and what is
+            # lost with it may end in a fault: without this a worker that goes on after faults
+            # would go on after it was told to stop, for ever.
+            raise asyncio.CancelledError from fault
+        if fault is not None:
+            raise StoreError(f"Redis: {type(fault).__name__}: {fault}") from fault
 
 
 async def run(client: Client, *command: Value) -> Any:
@@ -138,7 +143,7 @@ async def run_all(client: Client, *commands: Sequence[Value]) -> list[Any]:
     with store_errors():
         if isinstance(client, Cluster):
             return await client.send_all(commands)
-        return _checked(await client.multiplexer.together(commands))
+        return await client.multiplexer.send_all(commands)
 
 
 async def run_confirmed(client: Client, confirmation: Confirmation, *command: Value) -> Any:

@@ -1,4 +1,5 @@
-"""One ordered path to one server: commands that wait at the same moment leave as one write.
+"""One ordered path to one server: commands of the same moment leave as one write, and none waits
+for the answer to another.
 
 A command alone costs its caller as much as a dozen that travel together, and over a pool of
 connections they would overtake each other. Here they leave in the order in which they were given.
@@ -8,43 +9,67 @@ Nothing that blocks the server may travel this way: everybody would wait for it.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeAlias
 
 import hiredis
 from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as LostError
-from redis.exceptions import ReadOnlyError, ResponseError
+from redis.exceptions import ResponseError
+
+from gateway.store.link import Asked, Link, fail, is_demoted
 
 Command: TypeAlias = Sequence[Any]
-
-MOST_AT_ONCE = 128
 
 
 class Multiplexer:
     """Sends commands for everybody who shares one client."""
 
-    def __init__(self, client: Redis) -> None:
+    def __init__(self, client: Redis, *, timeout_s: float | None) -> None:
+        """`timeout_s` is how long the server may be silent while commands wait for it."""
         self._client = client
         self._pool: Any = client.connection_pool
-        self._waiting: deque[tuple[Command, asyncio.Future[Any]]] = deque()
-        self._sending: asyncio.Task[None] | None = None
+        self._timeout_s = timeout_s
+        # A plain dict: redis-py's own makes every name upper-case at every look.
+        self._convert: dict[Any, Callable[..., Any]] = dict(client.response_callbacks)
+        self._waiting: list[Asked] = []
+        self._link: Link | None = None
+        self._open_links: set[Link] = set()  # with those that only wait for their last answers
+        self._opening: asyncio.Task[None] | None = None
+        self._due = False
         self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def send(self, command: Command) -> Any:
         """Run one command. Raises what redis-py raises.
 
         A caller that is cancelled leaves its command to be run: it may have been sent already.
         """
+        return self._converted(command, await self.post(command))
+
+    async def send_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Run commands that leave together; errors of Redis are raised when all have ended."""
+        asked = [self.post(command) for command in commands]
+        await asyncio.wait(asked)
+        return [
+            self._converted(command, each.result())
+            for command, each in zip(commands, asked, strict=True)
+        ]
+
+    def post(self, command: Command) -> asyncio.Future[Any]:
+        """Give a command its place in the row, at once; its bare answer comes true later."""
         if self._closed:
             raise LostError("the client is closed")
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting.append((command, answer))
-        if self._sending is None:
-            self._sending = asyncio.create_task(self._send_all())
-        return await answer
+        loop = asyncio.get_running_loop()
+        # hiredis packs a command in a microsecond; redis-py's own packer takes forty.
+        asked = Asked(hiredis.pack_command(tuple(command)), loop.create_future())
+        self._waiting.append(asked)
+        if not self._due:
+            # At the end of this turn of the loop: what else is given in it goes along.
+            self._due = True
+            loop.call_soon(self._flush)
+        return asked.answer
 
     async def together(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands on one connection that nobody else has meanwhile; errors of Redis are
@@ -52,11 +77,10 @@ class Multiplexer:
         """
         connection: Connection = await self._pool.get_connection()
         try:
-            # hiredis packs a command in a microsecond; redis-py's own packer takes forty.
             packed = b"".join(hiredis.pack_command(tuple(command)) for command in commands)
             await connection.send_packed_command(packed)
             answers = [await self._answer(connection, command) for command in commands]
-            if any(map(_is_demoted, answers)):
+            if any(map(is_demoted, answers)):
                 await connection.disconnect(nowait=True)
         except BaseException:
             # Cut off between two answers, it would give the next caller those of this one.
@@ -69,62 +93,65 @@ class Multiplexer:
     async def close(self) -> None:
         """Send nothing more; who still waits is told so. What was sent may have been run.
 
-        Before the pool is closed: a batch that comes after would open a connection for nobody.
+        Before the pool is closed: a connection that comes after would be open for nobody.
         """
         self._closed = True
-        if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.wait([self._sending])
-        # Cancelled before it had begun, it has told nobody.
-        _fail(self._waiting, LostError("the client was closed"))
+        closed = LostError("the client was closed")
+        self._fail_waiting(closed)
+        for link in self._open_links:
+            link.lose(closed)
+        if self._opening is not None:
+            self._opening.cancel()
+        # The loop closes sockets in its next turn, and that is what gives connections back.
+        while self._open_links or self._tasks:  # noqa: ASYNC110
+            await asyncio.sleep(0)
 
-    async def _send_all(self) -> None:
-        batch: list[tuple[Command, asyncio.Future[Any]]] = []
+    def _converted(self, command: Command, answer: Any) -> Any:
+        convert = self._convert.get(command[0])
+        return answer if convert is None else convert(answer)
+
+    def _flush(self) -> None:
+        self._due = False
+        if not self._waiting or self._opening is not None:
+            return
+        if self._link is not None and self._link.usable:
+            waiting, self._waiting = self._waiting, []
+            self._link.write(waiting)
+        else:
+            self._opening = self._start(self._open())
+
+    async def _open(self) -> None:
         try:
-            while self._waiting:
-                most = min(len(self._waiting), MOST_AT_ONCE)
-                batch = [self._waiting.popleft() for _ in range(most)]
-                _hand_out(batch, await self.together([command for command, _ in batch]))
+            connection = await self._pool.get_connection()
+            self._link = Link(connection, timeout_s=self._timeout_s, gone=self._give_back)
+            self._open_links.add(self._link)
+            if self._closed:  # its cancel came too late, or redis-py lost it
+                self._link.lose(LostError("the client was closed"))
         except Exception as exc:  # whatever it is, it is for the callers, who wait for an answer
-            # Those behind as well: each batch that waited for a server that hangs would add its
-            # time-out to the wait of the next.
-            _fail((*batch, *self._waiting), exc)
-            self._waiting.clear()
-        finally:
-            self._sending = None
-            # Cut off in the middle, at the end of the loop: nobody else would tell them.
-            _fail((*batch, *self._waiting), LostError("the client was closed"))
-            self._waiting.clear()
+            self._fail_waiting(exc)
+        self._opening = None
+        self._flush()
+
+    def _give_back(self, link: Link) -> None:
+        self._open_links.discard(link)
+        _ = self._start(self._release(link.connection))
+
+    async def _release(self, connection: Connection) -> None:
+        await connection.disconnect(nowait=True)
+        await self._pool.release(connection)
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _fail_waiting(self, fault: Exception) -> None:
+        waiting, self._waiting = self._waiting, []
+        fail(waiting, fault)
 
     async def _answer(self, connection: Connection, command: Command) -> Any:
         try:
             return await self._client.parse_response(connection, str(command[0]))
         except ResponseError as exc:
             return exc
-
-
-def _is_demoted(answer: object) -> bool:
-    # Where a name or a proxy leads to the new primary, only a new connection does: an old one
-    # would be refused for as long as the demoted server lives. Before Redis 7 the code stands
-    # within the message when a script was refused.
-    return isinstance(answer, ReadOnlyError) or (
-        isinstance(answer, ResponseError) and "-READONLY " in str(answer)
-    )
-
-
-def _fail(unanswered: Iterable[tuple[Command, asyncio.Future[Any]]], fault: BaseException) -> None:
-    for _, future in unanswered:
-        if not future.done():
-            future.set_exception(fault)
-            # Retrieved here, for a caller that was cancelled meanwhile will never do so.
-            future.exception()
-
-
-def _hand_out(batch: Sequence[tuple[Command, asyncio.Future[Any]]], answers: Sequence[Any]) -> None:
-    for (_, future), answer in zip(batch, answers, strict=True):
-        if future.done():
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)

@@ -14,7 +14,7 @@ import msgspec
 
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.core.tenants import Binding, Endpoint
+from gateway.core.tenants import Binding, Endpoint, Fallback
 from gateway.store.connection import (
     UNCONFIRMED,
     Client,
@@ -143,8 +143,14 @@ class TenantLookup:
         await self.forget([self.agent_key_name(digest)])
 
     async def put_endpoint(self, endpoint: Endpoint) -> None:
-        """Write where a tenant's container listens; workers read it with every take."""
+        """Write where a tenant's container listens; workers read it with every take.
+
+        What was found out about the container stays, as long as it means anything.
+        """
         shard = shard_of(endpoint.tenant, self._shards)
+        if endpoint.may_fall_back:
+            before = await run(self._client, "HGET", shard.profiles, endpoint.tenant)
+            endpoint = msgspec.structs.replace(endpoint, fallback=_fallback_of(before))
         profile = msgspec.json.encode(endpoint)
         keys = [shard.profiles, shard.tenants]
         await self._admit(keys, [endpoint.tenant, profile, endpoint.concurrency])
@@ -215,6 +221,19 @@ def _decode_holder(value: bytes) -> KeyHolder:
         return msgspec.json.decode(value, type=KeyHolder)
     except msgspec.DecodeError as exc:
         raise StoreError(f"an agent key does not hold a tenant: {exc}") from exc
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """Of a profile only what was found out: one that is being repaired need not be readable."""
+
+    fallback: Fallback | None = None
+
+
+def _fallback_of(profile: bytes | None) -> Fallback | None:
+    try:
+        return None if profile is None else msgspec.json.decode(profile, type=_Found).fallback
+    except msgspec.DecodeError:
+        return None
 
 
 @lru_cache(maxsize=4096)

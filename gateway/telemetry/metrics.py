@@ -97,6 +97,12 @@ class Metrics:
         self.endpoints = self._gauge(
             "endpoints", "Endpoints by what their last health check found", "health", "shard"
         )
+        self.endpoint_switches = self._counter(
+            "endpoint_switches_total", "Tenants sent another way: to the plugin, or direct", "way"
+        )
+        self.endpoints_direct = self._gauge(
+            "endpoints_direct", "Endpoints that are spoken to without a plugin", "shard"
+        )
         self.isolation_violations = self._counter(
             "isolation_violations_total", "Attempts to cross from one tenant to another"
         )
@@ -114,6 +120,15 @@ class Metrics:
         )
         self.frames = self._counter("frames_total", "Frames read", "platform", "kind")
         self.reconnects = self._counter("reconnects_total", "Sockets lost", "platform", "reason")
+        self.installations = self._gauge(
+            "installations", "Installations that are active, in trouble, ended", "platform", "state"
+        )
+        self.installations_ended = self._counter(
+            "installations_ended_total", "Installations found to be over", "platform", "reason"
+        )
+        self.token_renewals = self._counter(
+            "token_renewals_total", "Renewals of platform tokens", "platform", "outcome"
+        )
         self.api_requests = self._counter(
             "api_requests_total", "Requests of agents", "route", "status"
         )

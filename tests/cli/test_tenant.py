@@ -226,7 +226,7 @@ async def test_a_rebuild_after_the_loss_of_redis(cli: CommandLine) -> None:
     assert await is_bound(cli)
     assert TenantId("acme") == await owner_of_key(cli, added.json["agent_key"])
     resealed = await cli.done("registry", "reseal", "--json")
-    assert {"signing_secrets": 1, "credentials": 0} == resealed.json
+    assert {"signing_secrets": 1, "credentials": 0, "direct_tokens": 0} == resealed.json
 
 
 @pytest.mark.parametrize(

@@ -159,10 +159,9 @@ async def test_a_longer_answer_is_refused_with_its_field(world: World) -> None:
     [
         "\U0001f469\u200d\U0001f467\u200d\U0001f466 \U0001f1e9\U0001f1ea \u2764\ufe0f",
         "\u0645\u0631\u062d\u0628\u0627 \u05e9\u05dc\u05d5\u05dd mixed 123",
-        "\u202ereversed\u202c \u2066isolated\u2069",
         "e\u0301 \u0e01\u0e33 \u4f60\u597d \ufb01 \U00020000",
     ],
-    ids=["emoji", "right to left", "bidi marks", "combining"],
+    ids=["emoji", "right to left", "combining"],
 )
 async def test_letters_of_all_kinds_stay_as_they_are(world: World, text: str) -> None:
     """There and back, code point by code point."""
@@ -173,6 +172,18 @@ async def test_letters_of_all_kinds_stay_as_they_are(world: World, text: str) ->
 
     assert [text] == [each.body["text"] for each in world.agents[ACME].deliveries]
     assert f"*acme*: you said: {text}" == answer.text
+
+
+async def test_marks_that_turn_text_around_reach_the_agent_and_nobody_else(world: World) -> None:
+    """In an answer they could make a link read as another."""
+    await world.start_gateway(FAST)
+    text = "\u202ereversed\u202c \u2066isolated\u2069"
+
+    world.slack.say(ACME_TEAM, CHANNEL, "U0ANNA", text, mention=True)
+    [answer] = await world.slack.wait_for_bot_messages(ACME_TEAM, CHANNEL, 1, timeout_s=10)
+
+    assert [text] == [each.body["text"] for each in world.agents[ACME].deliveries]
+    assert "*acme*: you said: reversed isolated" == answer.text
 
 
 async def test_odd_requests_at_the_agents_door_leave_it_open(world: World) -> None:
@@ -210,7 +221,7 @@ async def test_no_log_line_holds_what_was_said_or_a_secret(world: World) -> None
     lines = [*(json.dumps(entry) for entry in gateway.logs), *gateway.stray_lines]
     events = {entry["event"] for entry in gateway.logs}
     secrets = ["swordfish", "xoxb-", "xapp-", "cgk_", "whsec_", *world.keys.values()]
-    assert {"event.handled", "message.submitted", "delivery.attempted"} <= events
+    assert {"event.handled", "request.queued", "delivery.attempted"} <= events
     assert "isolation.violation" in events
     assert [] == list(gateway.stray_lines)
     assert [] == [line for line in lines for secret in secrets if secret in line]

@@ -189,11 +189,15 @@ async def test_without_leave_to_ask_the_named_tenant_alone_hears_it(world: World
 
 
 async def test_a_gateway_that_stops_finishes_what_it_was_asked(world: World) -> None:
-    """The listener is closed first; who calls later finds nobody and tries again."""
-    gateway = await start(world, {})
+    """The listener is closed first; who calls later finds nobody and tries again. No log line has
+    told the secret.
+    """
+    gateway = await start(world, {"GATEWAY_LOG_LEVEL": "debug"})
     world.slack.say(ACME_TEAM, "D0ANN", ANN, "hello")
     await world.slack.settled(10)
     assert 0 == await gateway.stop()
+    assert "event.handled" in {entry["event"] for entry in gateway.logs}
+    assert SECRET not in str([*gateway.logs, *gateway.stray_lines])
     with pytest.raises(aiohttp.ClientConnectorError):
         await world.slack.http.verify()
 

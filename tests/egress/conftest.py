@@ -164,6 +164,14 @@ class Egress:
         await leases.release(lease)
         return ends
 
+    async def recover(self, tenant: TenantId = ACME) -> None:
+        """Give back what a test has taken, as a new owner of the shard would."""
+        leases = LeaseStore(self.redis, owner="test", ttl_s=30)
+        lease = await leases.acquire(shard_of(tenant, SHARDS), EGRESS)
+        assert lease is not None
+        await self.store.recover(lease)
+        await leases.release(lease)
+
     async def settle(self, lease: Lease, delivery: Delivery, outcome: Outcome) -> None:
         """Settle one attempt, with its record."""
         settlement = settle(outcome, AT_ONCE, attempt=delivery.attempt, age_s=0.0)

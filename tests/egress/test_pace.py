@@ -158,3 +158,24 @@ def test_posts_are_never_closer_than_the_gap_while_all_ask_in_time(
 
     gaps = [later - earlier for earlier, later in pairwise(posted)]
     assert [] == [gap for gap in gaps if gap < 0.5 - 1e-6]
+
+
+def test_a_moment_that_is_not_needed_is_the_next_ones(pace: Pace) -> None:
+    """Only the last one that was given out: nobody else's moves."""
+    pace.wait_s(KEY, "d1")
+    assert 0.5 == pace.wait_s(KEY, "d2")
+    pace.give_back(KEY, "d2")
+    assert 0.5 == pace.wait_s(KEY, "d3")
+    assert 1.0 == pace.wait_s(KEY, "d4")
+    pace.give_back(KEY, "d3")
+
+    assert 1.5 == pace.wait_s(KEY, "d5")
+
+
+def test_a_moment_that_nobody_has_cannot_be_given_back(pace: Pace) -> None:
+    """One that went at once, and one that is not known."""
+    pace.wait_s(KEY, "d1")
+    pace.give_back(KEY, "d1")
+    pace.give_back(OTHER, "d9")
+
+    assert 0.5 == pace.wait_s(KEY, "d2")

@@ -133,6 +133,28 @@ async def test_one_stream_is_edited_once_a_second(egress: Egress) -> None:
     assert ["send", "edit", "edit", "edit"] == stage.calls
 
 
+async def test_an_end_does_not_wait_for_the_preview_before_it(egress: Egress) -> None:
+    """It takes the preview's moment: a second after the last edit, whatever waited in between."""
+    stage = Editing()
+    desk = egress.desk(stage.outlet())
+    outbox = egress.outbox(desk=desk)
+    stream = await _opened(desk)
+    await egress.work(outbox)
+    await _so_far(desk, stream, "one")
+    await egress.work(outbox)
+    edited_s = egress.clock.now_s
+    await _so_far(desk, stream, "one two")
+    [preview] = await egress.taken()
+    deferred = await outbox.attempt(preview, None)
+    await _finish(desk, stream, "one two three")
+    await egress.recover()
+    await egress.work(outbox)
+
+    assert isinstance(deferred, Deferred)
+    assert 1.0 == pytest.approx(egress.clock.now_s - edited_s)
+    assert (["send", "edit", "edit"], {"p1": "one two three"}) == (stage.calls, stage.seen)
+
+
 @pytest.mark.parametrize("gathered", [True, False])
 async def test_a_delta_that_comes_twice_is_taken_once(egress: Egress, *, gathered: bool) -> None:
     """Its answer was lost, or both were on their way at the same moment."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -209,6 +210,18 @@ async def test_a_delivery_without_an_endpoint_is_attempted_by_the_default_policy
     works.worker(await works.queues.lease())
 
     await eventually(lambda: works.delivered(1))
+
+
+async def test_a_role_may_have_a_policy_of_its_own(works: Works) -> None:
+    """What a tenant sets for its container does not decide how a platform is treated."""
+    await works.queues.admit(ACME, retry=RetryPolicy(max_attempts=1))
+    await works.queues.accept(ACME, "c1", "a1")
+    works.attempts.first_fails("a1", answering(Retryable(reason=Reason.PLATFORM_ERROR)))
+    shop = replace(works.shop(), retry=RetryPolicy(base_s=0.0, cap_s=0.0, max_attempts=2))
+    works.worker(await works.queues.lease(), shop)
+
+    await eventually(lambda: works.delivered(1))
+    assert ["a1", "a1"] == works.attempts.names
 
 
 async def test_capacity_is_shared_in_portions() -> None:

@@ -15,6 +15,7 @@ from gateway.sandbox.slack.faults import (
 )
 from gateway.sandbox.slack.rules import TIERS, Rate, SlackRules
 from gateway.sandbox.slack.sandbox import SlackSandbox
+from gateway.sandbox.slack.views import View
 from gateway.sandbox.slack.web_api import Request
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "Slow",
     "Status",
     "Team",
+    "View",
 ]

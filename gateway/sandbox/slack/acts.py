@@ -34,8 +34,10 @@ from gateway.sandbox.slack.interactions import (
     message_shortcut_payload,
     shortcut_payload,
     used_element,
+    user_id_of,
     view_payload,
 )
+from gateway.sandbox.slack.oauth import OAuthServer
 from gateway.sandbox.slack.population import SlackPopulation
 from gateway.sandbox.slack.rules import SlackRules
 from gateway.sandbox.wire import JsonObject
@@ -49,7 +51,8 @@ class SlackActs(SlackPopulation):
     def __init__(self, app_id: str, rules: SlackRules) -> None:
         super().__init__(app_id, rules)
         self._act_app_id = app_id
-        self._feed = Feed(app_id, self._directory, self._book, self._courier)
+        self._feed = Feed(app_id, self._directory, self._book, self._courier, self._sharing)
+        self.oauth = OAuthServer(app_id, self._directory, self.revoke_token)
 
     # -- events -------------------------------------------------------------------------------
 
@@ -150,11 +153,11 @@ class SlackActs(SlackPopulation):
     ) -> str:
         """Run a slash command such as "/ask"."""
         actor, channel = self._actor(team_id, user_id), self._entered(team_id, channel_id)
-        return self._once("slash_commands", command_payload(actor, channel, command, text))
+        return self._once("slash_commands", team_id, command_payload(actor, channel, command, text))
 
     def use_shortcut(self, team_id: str, user_id: str, callback_id: str) -> str:
         """Use a global shortcut."""
-        return self._interact(shortcut_payload(self._actor(team_id, user_id), callback_id))
+        return self._interact(team_id, shortcut_payload(self._actor(team_id, user_id), callback_id))
 
     def use_message_shortcut(
         self, team_id: str, channel_id: str, user_id: str, ts: str, callback_id: str
@@ -162,7 +165,9 @@ class SlackActs(SlackPopulation):
         """Use a shortcut on a message. Raises KeyError when there is none."""
         message = self._found(team_id, channel_id, ts)
         actor, channel = self._actor(team_id, user_id), self._entered(team_id, channel_id)
-        return self._interact(message_shortcut_payload(actor, channel, message, callback_id))
+        return self._interact(
+            team_id, message_shortcut_payload(actor, channel, message, callback_id)
+        )
 
     def press(
         self,
@@ -179,7 +184,7 @@ class SlackActs(SlackPopulation):
         message = self._found(team_id, channel_id, ts)
         actor, channel = self._actor(team_id, user_id), self._entered(team_id, channel_id)
         action = used_element(message, action_id, values)
-        return self._interact(block_actions_payload(actor, channel, message, action))
+        return self._interact(team_id, block_actions_payload(actor, channel, message, action))
 
     def submit(
         self, team_id: str, user_id: str, view: JsonObject, answers: Answers | None = None
@@ -188,19 +193,20 @@ class SlackActs(SlackPopulation):
         answer to what it does not ask.
         """
         actor = self._actor(team_id, user_id)
-        return self._interact(view_payload("view_submission", actor, view, answers or {}))
+        return self._interact(team_id, view_payload("view_submission", actor, view, answers or {}))
 
     def close_view(self, team_id: str, user_id: str, view: JsonObject) -> str:
         """Close a dialog; Slack tells of it only if the view asks for it (`notify_on_close`)."""
         actor = self._actor(team_id, user_id)
-        return self._interact(view_payload("view_closed", actor, view, {}))
+        return self._interact(team_id, view_payload("view_closed", actor, view, {}))
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _interact(self, payload: JsonObject) -> str:
-        return self._once("interactive", payload)
+    def _interact(self, team_id: str, payload: JsonObject) -> str:
+        return self._once("interactive", team_id, payload)
 
-    def _once(self, kind: str, payload: JsonObject) -> str:
+    def _once(self, kind: str, team_id: str, payload: JsonObject) -> str:
+        self._triggers.issue(str(payload["trigger_id"]), team_id, user_id_of(payload))
         answerable = kind in _ANSWERABLE or payload.get("type") in _ANSWERABLE
         return self._courier.offer_once(
             {"type": kind, "accepts_response_payload": answerable, "payload": payload}

@@ -40,13 +40,18 @@ def read_blocks(call: Call) -> list[object] | None:
         return None
     if not isinstance(blocks, list):
         raise SlackError("invalid_blocks_format")
-    if len(blocks) > BLOCKS_LIMIT:
-        raise _fault(f"no more than {BLOCKS_LIMIT} items allowed", "/blocks")
-    for index, block in enumerate(blocks):
-        _check_block(block, f"/blocks/{index}")
-    _check_unique(blocks, "block_id", "/blocks")
+    check_blocks(blocks, BLOCKS_LIMIT, "/blocks")
     _check_markdown_total(blocks)
     return blocks or None
+
+
+def check_blocks(blocks: list[object], limit: int, pointer: str) -> None:
+    """Refuse what is wrong with the blocks of a message or a view. Raises SlackError."""
+    if len(blocks) > limit:
+        raise _fault(f"no more than {limit} items allowed", pointer)
+    for index, block in enumerate(blocks):
+        _check_block(block, f"{pointer}/{index}")
+    _check_unique(blocks, "block_id", pointer)
 
 
 def _fault(problem: str, pointer: str) -> SlackError:

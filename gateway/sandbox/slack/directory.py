@@ -65,6 +65,7 @@ class Directory:
         self._channels: dict[tuple[str, str], Channel] = {}
         self._users: dict[tuple[str, str], User] = {}
         self._direct: dict[tuple[str, frozenset[str]], str] = {}
+        self._successors: dict[str, str] = {}
 
     def add_team(self, team: Team) -> None:
         """Install the app in `team`, or replace what was installed."""
@@ -75,13 +76,25 @@ class Directory:
         """Raises KeyError when the team was never added."""
         return self._teams[team_id]
 
+    def teams(self) -> list[Team]:
+        """All teams, in the order in which they were added."""
+        return list(self._teams.values())
+
+    def renew_token(self, old: str, new: str) -> None:
+        """Give a new token to those who have `old`, which works beside it."""
+        for team in self.teams():
+            if team.bot_token == old:
+                self._teams[team.team_id] = replace(team, bot_token=new)
+        self._successors[old] = new
+
     def team_of(
         self, token: str, channel_id: str | None, team_id: str | None = None
     ) -> Team | None:
         """The team a bot token speaks for; of an org-wide token, the one that is named, else the
         one that has the channel.
         """
-        teams = [team for team in self._teams.values() if team.bot_token == token]
+        good = {token, self._successors.get(token)}
+        teams = [team for team in self._teams.values() if team.bot_token in good]
         named = [team for team in teams if team.team_id == team_id]
         having = [team for team in teams if (team.team_id, channel_id) in self._channels]
         return next(iter(named or having or teams), None)

@@ -63,6 +63,7 @@ class _Outstanding:
     envelope: JsonObject
     retried: bool
     attempt: int = 0
+    reason: str = "timeout"
     envelope_id: str = ""
     timer: asyncio.TimerHandle | None = None
 
@@ -116,6 +117,16 @@ class Courier:
                 self._finish(outstanding)
         self._changes.announce()
 
+    def failed(self, envelope_id: str, reason: str, *, again: bool) -> None:
+        """Take a refusal: it comes again as if its time had run out, unless the app forbids it."""
+        outstanding = self._waiting.get(envelope_id)
+        if outstanding is None or outstanding.timer is None:
+            return
+        outstanding.timer.cancel()
+        outstanding.reason = reason
+        outstanding.retried = outstanding.retried and again
+        self._expire(outstanding)
+
     def stop(self) -> None:
         """Send nothing more."""
         for outstanding in list(self._outstanding):
@@ -141,7 +152,8 @@ class Courier:
     def _transmit(self, outstanding: _Outstanding, line: Line) -> None:
         envelope = outstanding.envelope
         if outstanding.retried:
-            reason = "timeout" if outstanding.attempt else ""
+            reason = outstanding.reason if outstanding.attempt else ""
+            outstanding.reason = "timeout"
             envelope = envelope | {
                 "envelope_id": outstanding.envelope_id,
                 "retry_attempt": outstanding.attempt,

@@ -131,7 +131,7 @@ def outer_event(event: JsonObject, team: Team, app_id: str) -> JsonObject:
         "type": "event_callback",
         "event_id": f"Ev{uuid.uuid4().hex[:14].upper()}",
         "event_time": int(time.time()),
-        "authorizations": [_authorization(team)],
+        "authorizations": [authorization(team)],
         "is_ext_shared_channel": False,
         "event_context": _event_context(event, team, app_id),
     }
@@ -142,7 +142,8 @@ def mentions(text: str, user_id: str) -> bool:
     return f"<@{user_id}>" in text or f"<@{user_id}|" in text
 
 
-def _authorization(team: Team) -> JsonObject:
+def authorization(team: Team) -> JsonObject:
+    """An installation of the app. https://docs.slack.dev/apis/events-api/#authorizations"""
     return {
         "enterprise_id": team.enterprise_id,
         # An org-wide install belongs to no single workspace, so Slack names none here.
@@ -154,7 +155,9 @@ def _authorization(team: Team) -> JsonObject:
 
 
 def _event_context(event: JsonObject, team: Team, app_id: str) -> str:
-    about = {"et": event["type"], "tid": team.team_id, "aid": app_id, "cid": event.get("channel")}
+    item = event.get("item")
+    channel_id = event.get("channel") or (item.get("channel") if isinstance(item, dict) else None)
+    about = {"et": event["type"], "tid": team.team_id, "aid": app_id, "cid": channel_id}
     return f"4-{base64.urlsafe_b64encode(orjson.dumps(about)).decode()}"
 
 

@@ -14,6 +14,7 @@ from gateway.sandbox.slack.events import (
     outer_event,
     reaction_event,
 )
+from gateway.sandbox.slack.sharing import Sharing
 from gateway.sandbox.wire import JsonObject
 
 
@@ -21,19 +22,26 @@ class Feed:
     """The app's event subscriptions: message.*, app_mention, reaction_added, reaction_removed."""
 
     def __init__(
-        self, app_id: str, directory: Directory, book: MessageBook, courier: Courier
+        self,
+        app_id: str,
+        directory: Directory,
+        book: MessageBook,
+        courier: Courier,
+        sharing: Sharing,
     ) -> None:
         self._app_id = app_id
         self._directory = directory
         self._book = book
         self._courier = courier
+        self._sharing = sharing
 
     def send(self, team_id: str, event: JsonObject, outer: JsonObject | None = None) -> str:
         """Wrap and offer any inner event; `outer` overrides fields of the wrapper.
 
         Returns the event id.
         """
-        payload = outer_event(event, self._directory.team(team_id), self._app_id) | (outer or {})
+        payload = outer_event(event, self._directory.team(team_id), self._app_id)
+        payload |= self._sharing.around(event) | (outer or {})
         self._courier.offer_event(payload)
         return str(payload["event_id"])
 

@@ -99,7 +99,9 @@ def block_actions_payload(
         "actions": [action],
     }
     if not is_ephemeral:
-        own["message"] = message_json(message, actor.team)
+        # Here the metadata comes along, which other readers have to ask for.
+        metadata = {} if message.metadata is None else {"metadata": message.metadata}
+        own["message"] = message_json(message, actor.team) | metadata
     return _interaction("block_actions", actor) | own
 
 
@@ -122,6 +124,12 @@ def used_element(message: Message, action_id: str, values: Sequence[str]) -> Jso
             used: JsonObject = {"action_id": action_id, "block_id": block_id}
             return used | _state(element, values) | {"action_ts": _now_ts()}
     raise KeyError(f"no element {action_id} in message {message.ts}")
+
+
+def user_id_of(payload: JsonObject) -> str:
+    """Whose act a payload tells of."""
+    user = payload.get("user")
+    return str(user["id"] if isinstance(user, dict) else payload["user_id"])
 
 
 def channel_name(channel: Channel) -> str:

@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from gateway.sandbox.changes import Changes
 from gateway.sandbox.slack.book import Message, MessageBook
 from gateway.sandbox.slack.directory import Directory
-from gateway.sandbox.slack.envelopes import Courier, Delivery
+from gateway.sandbox.slack.envelopes import Courier, Delivery, Line
+from gateway.sandbox.slack.http_events import HttpEvents
 from gateway.sandbox.slack.rules import SlackRules
+from gateway.sandbox.slack.sharing import Sharing
 from gateway.sandbox.slack.socket_mode import SocketMode
+from gateway.sandbox.slack.views import Triggers
 
 
 class SlackLedger:
@@ -20,8 +23,15 @@ class SlackLedger:
         self._directory = Directory()
         self._book = MessageBook(self._changes)
         self._sockets = SocketMode(app_id, rules, self._changes)
-        self._courier = Courier(rules, self._changes, self._sockets.next_line)
+        self.http = HttpEvents(rules)
+        self._courier = Courier(rules, self._changes, self._next_line)
+        self.http.told = self._courier
+        self._triggers = Triggers(rules.trigger_lifetime_s)
+        self._sharing = Sharing(self._directory)
         self._sockets.on_frame = self._courier.on_frame
+
+    def _next_line(self) -> Line | None:
+        return self.http if self.http.is_pointed else self._sockets.next_line()
 
     def messages(self, team_id: str, channel_id: str) -> list[Message]:
         """All that stands in the channel and its threads, oldest first."""

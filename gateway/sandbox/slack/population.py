@@ -53,6 +53,12 @@ class SlackPopulation(SlackLedger):
         self._directory.change_channel(channel)
         return channel
 
+    def share_channel(self, channel_id: str, *team_ids: str) -> None:
+        """Let a channel stand in several workspaces, as Slack Connect does. What is written in it
+        is kept where it was written.
+        """
+        self._sharing.share(channel_id, team_ids)
+
     def add_user(
         self,
         team_id: str,

@@ -41,6 +41,9 @@ TIERS: Final[Mapping[str, Rate]] = MappingProxyType(
         "conversations.history": Rate(50 / 60, 50),
         "conversations.replies": Rate(50 / 60, 50),
         "users.info": Rate(100 / 60, 100),
+        "views.open": Rate(100 / 60, 100),
+        "views.update": Rate(100 / 60, 100),
+        "views.publish": Rate(100 / 60, 100),
         "files.getUploadURLExternal": Rate(100 / 60, 100),
         "files.completeUploadExternal": Rate(100 / 60, 100),
         "files.info": Rate(100 / 60, 100),
@@ -62,6 +65,8 @@ class SlackRules:
     - `echo_own_messages`: the app's own posts come back to it as message events, as on Slack.
     - `file_share_delay_s`: after files.completeUploadExternal has answered; Slack scans first.
       https://docs.slack.dev/reference/methods/files.getUploadURLExternal/
+    - `trigger_lifetime_s`: for opening a dialog after somebody has done something.
+      https://docs.slack.dev/interactivity/handling-user-interaction/
     - `ticket_ttl_s`: a WebSocket URL works once and not for ever; 30 s is an assumption.
     """
 
@@ -75,6 +80,7 @@ class SlackRules:
     ping_interval_s: float = 10.0
     disconnect_grace_s: float = 10.0
     file_share_delay_s: float = 0.0
+    trigger_lifetime_s: float = 3.0
 
 
 class RateLimiter:

@@ -28,6 +28,7 @@ from gateway.sandbox.slack.lookups import LookupMethods
 from gateway.sandbox.slack.people import PeopleMethods
 from gateway.sandbox.slack.reactions import ReactionMethods
 from gateway.sandbox.slack.rules import SlackRules
+from gateway.sandbox.slack.views import View, ViewMethods
 from gateway.sandbox.slack.web_api import Opening, Request, WebApi
 from gateway.sandbox.wire import MAX_BODY_BYTES, JsonObject, LoopbackServer
 
@@ -46,6 +47,7 @@ class SlackSandbox(SlackActs):
         self.app_id = app_id
         self.rules = rules or SlackRules()
         super().__init__(app_id, self.rules)
+        self._views = ViewMethods(app_id, self._directory, self._triggers, self._changes)
         self._assistant = AssistantMethods(self._directory, self._book)
         self._files = FileMethods(
             self._directory, self._shared, lambda: self._origin, self.rules.file_share_delay_s
@@ -63,6 +65,7 @@ class SlackSandbox(SlackActs):
         self._courier.stop()
         self._files.stop()
         self._sockets.stop()
+        await self.http.close()
         await self._server.close()
 
     async def __aenter__(self) -> Self:
@@ -211,6 +214,11 @@ class SlackSandbox(SlackActs):
         return self._files.files
 
     @property
+    def views(self) -> Sequence[View]:
+        """Every view the app has opened or published, in order."""
+        return self._views.views
+
+    @property
     def statuses(self) -> Sequence[Status]:
         """Every status the app has shown, in order."""
         return self._assistant.statuses
@@ -271,12 +279,16 @@ class SlackSandbox(SlackActs):
             PeopleMethods(self._directory),
             self._assistant,
             self._files,
+            self._views,
+            self.oauth,
         )
         methods = {name: method for each in families for name, method in each.table().items()}
-        return WebApi(self.rules, self._directory, methods, Opening(self.app_token, self._url))
+        opening = Opening(self.app_token, self._url, self._sharing.authorizations)
+        return WebApi(self.rules, self._directory, methods, opening)
 
     def _web_app(self) -> web.Application:
         app = web.Application(client_max_size=MAX_BODY_BYTES)
+        self.oauth.add_routes(app, self._api)
         app.router.add_route("*", "/api/{method}", self._api.handle)
         app.router.add_get("/link/", self._sockets.accept)
         FileServer(self._files, self._directory, self._api.faults).add_routes(app)

@@ -26,7 +26,8 @@ from gateway.sandbox.slack.faults import (
 from gateway.sandbox.slack.rules import RateLimiter, SlackRules
 from gateway.sandbox.wire import JsonObject, reset_connection
 
-_OPEN: Final = "apps.connections.open"
+_AUTHORIZATIONS: Final = "apps.event.authorizations.list"
+_OF_THE_APP: Final = frozenset({"apps.connections.open", _AUTHORIZATIONS})
 
 Method = Callable[[Call], JsonObject]
 
@@ -43,10 +44,13 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """apps.connections.open: the only method of the app itself, not of a team's bot."""
+    """Methods of the app itself, not of a team's bot: apps.connections.open, and who may know of
+    an event.
+    """
 
     app_token: str
     url: Callable[[], str]
+    authorizations: Callable[[Mapping[str, object]], JsonObject]
 
 
 class WebApi:
@@ -77,6 +81,17 @@ class WebApi:
         except SlackError as error:
             return _json({"ok": False, "error": error.code} | error.details)
 
+    async def handle_openly(
+        self, request: web.Request, method: str, run: Callable[[JsonObject], JsonObject]
+    ) -> web.Response:
+        """A call that needs no token: its arguments say who asks."""
+        try:
+            args = await read_args(request)
+            self.requests.append(Request(method, None, None, datetime.now(UTC)))
+            return await _answer(request, lambda: run(args), self.faults.take(method, None))
+        except SlackError as error:
+            return _json({"ok": False, "error": error.code} | error.details)
+
     async def _carry_out(
         self, request: web.Request, method: str, team: Team | None, args: JsonObject
     ) -> web.Response:
@@ -89,6 +104,8 @@ class WebApi:
             fault = RateLimited(wait_s) if wait_s else None
 
         def run() -> JsonObject:
+            if method == _AUTHORIZATIONS:
+                return self._opening.authorizations(args)
             if team is None:
                 return {"url": self._opening.url()}
             return self._methods[method](Call(args, team))
@@ -97,7 +114,7 @@ class WebApi:
 
     def _caller(self, request: web.Request, method: str, args: JsonObject) -> Team | None:
         """The team whose bot calls; None when the app itself does."""
-        if method == _OPEN:
+        if method in _OF_THE_APP:
             self._check_app_token(request)
             return None
         if method not in self._methods:

@@ -55,16 +55,6 @@ local function tell(tenant, name, action, at)
   end
 end
 
-local function leave(queue, conversation, id)
-  local lane = queue .. ':lane:' .. conversation
-  redis.call('LPOP', lane)
-  redis.call('XDEL', queue, id)
-  redis.call('HDEL', queue .. ':attempts', id, id .. ':u')
-  if redis.call('EXISTS', lane) == 1 then
-    redis.call('RPUSH', queue .. ':ready', conversation)
-  end
-end
-
 local function wait(queue, member, id, at)
   if ARGV[at + 7] == '1' then
     redis.call('HINCRBY', queue .. ':attempts', id, 1)
@@ -115,38 +105,92 @@ local function judge(tenant, seen)
   return true
 end
 
-local results = {}
+-- Calls are what a script's time goes into, so they are made per tenant or once where they can be.
+local members, tenants, settled = {}, {}, {}
 for at = 7, #ARGV, 11 do
-  local tenant, conversation, id, action = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local queue = ARGV[2] .. tenant .. ':' .. ARGV[3]
-  local member = tenant .. '\31' .. conversation
-  local held = redis.call('HGET', KEYS[4], member) == id
-  if held then
-    redis.call('HDEL', KEYS[4], member)
-    if redis.call('HINCRBY', KEYS[5], tenant, -1) <= 0 then
-      redis.call('HDEL', KEYS[5], tenant)
-    end
-    if action == 'again' then
-      wait(queue, member, id, at)
-    else
-      if action == 'dead' then
-        bury(queue, tenant, conversation, id, at)
-      end
-      leave(queue, conversation, id)
-      if ARGV[at + 10] ~= '' then
-        tell(tenant, ARGV[at + 10], action, at)
-      end
-    end
-    if redis.call('EXISTS', queue .. ':ready') == 1 then
-      redis.call('ZADD', KEYS[2], 'NX', now_us, tenant)
-    end
-    if ARGV[at + 4] ~= '' then
-      redis.call('XADD', KEYS[6], '*', 'r', ARGV[at + 4], 'o', '')
-    end
-    note(tenant, ARGV[at + 5])
-  end
-  results[#results + 1] = held and 1 or 0
+  members[#members + 1] = ARGV[at] .. '\31' .. ARGV[at + 1]
 end
+local entries = #members > 0 and redis.call('HMGET', KEYS[4], unpack(members)) or {}
+local results, held = {}, {}
+for n, member in ipairs(members) do
+  local at = 11 * n - 4
+  local is_held = entries[n] == ARGV[at + 2] and not held[member]
+  results[n] = is_held and 1 or 0
+  if is_held then
+    local tenant = ARGV[at]
+    held[member] = true
+    held[#held + 1] = member
+    if not settled[tenant] then
+      settled[tenant] = {}
+      tenants[#tenants + 1] = tenant
+    end
+    table.insert(settled[tenant], at)
+  end
+end
+
+local function settle_one(queue, at, over, ready)
+  local tenant, conversation, id, action = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  note(tenant, ARGV[at + 5])
+  if action == 'again' then
+    wait(queue, tenant .. '\31' .. conversation, id, at)
+    return
+  end
+  if action == 'dead' then
+    bury(queue, tenant, conversation, id, at)
+  end
+  local lane = queue .. ':lane:' .. conversation
+  redis.call('LPOP', lane)
+  over[#over + 1] = id
+  if redis.call('EXISTS', lane) == 1 then
+    ready[#ready + 1] = conversation
+  end
+  if ARGV[at + 10] ~= '' then
+    tell(tenant, ARGV[at + 10], action, at)
+  end
+end
+
+local function settle_all(tenant, places)
+  local queue, over, ready = ARGV[2] .. tenant .. ':' .. ARGV[3], {}, {}
+  if redis.call('HINCRBY', KEYS[5], tenant, -#places) <= 0 then
+    redis.call('HDEL', KEYS[5], tenant)
+  end
+  for _, at in ipairs(places) do
+    settle_one(queue, at, over, ready)
+  end
+  if #over > 0 then
+    redis.call('XDEL', queue, unpack(over))
+    if redis.call('EXISTS', queue .. ':attempts') == 1 then
+      for _, id in ipairs(over) do
+        redis.call('HDEL', queue .. ':attempts', id, id .. ':u')
+      end
+    end
+  end
+  if #ready > 0 then
+    redis.call('RPUSH', queue .. ':ready', unpack(ready))
+  end
+  return #ready > 0 or redis.call('EXISTS', queue .. ':ready') == 1
+end
+
+if #held > 0 then
+  redis.call('HDEL', KEYS[4], unpack(held))
+  local ring = {}
+  for _, tenant in ipairs(tenants) do
+    if settle_all(tenant, settled[tenant]) then
+      ring[#ring + 1] = now_us
+      ring[#ring + 1] = tenant
+    end
+  end
+  if #ring > 0 then
+    redis.call('ZADD', KEYS[2], 'NX', unpack(ring))
+  end
+  for n, is_held in ipairs(results) do
+    local record = ARGV[11 * n]
+    if is_held == 1 and record ~= '' then
+      redis.call('XADD', KEYS[6], '*', 'r', record, 'o', '')
+    end
+  end
+end
+
 local opened = {}
 for tenant, seen in pairs(signs) do
   if judge(tenant, seen) then

@@ -23,27 +23,20 @@ local function queue_of(tenant)
   return ARGV[2] .. tenant .. ':' .. ARGV[3]
 end
 
-for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_ms, 'LIMIT', 0, 500)) do
-  local cut = string.find(lane, '\31', 1, true)
-  local tenant = string.sub(lane, 1, cut - 1)
-  redis.call('ZREM', KEYS[3], lane)
-  redis.call('RPUSH', queue_of(tenant) .. ':ready', string.sub(lane, cut + 1))
-  redis.call('ZADD', KEYS[2], 'NX', now_us, tenant)
+local function first_due()
+  return redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')[2]
 end
 
-local function begin(tenant, conversation)
-  local queue = queue_of(tenant)
-  local lane = queue .. ':lane:' .. conversation
-  local id = redis.call('LINDEX', lane, 0)
-  local found = id and redis.call('XRANGE', queue, id, id)
-  if not id or not found[1] then
-    return nil
+local due = first_due()
+if due and tonumber(due) <= now_ms then
+  for _, lane in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '-inf', now_ms, 'LIMIT', 0, 500)) do
+    local cut = string.find(lane, '\31', 1, true)
+    local tenant = string.sub(lane, 1, cut - 1)
+    redis.call('ZREM', KEYS[3], lane)
+    redis.call('RPUSH', queue_of(tenant) .. ':ready', string.sub(lane, cut + 1))
+    redis.call('ZADD', KEYS[2], 'NX', now_us, tenant)
   end
-  local made = redis.call('HMGET', queue .. ':attempts', id, id .. ':u')
-  redis.call('HSET', KEYS[4], tenant .. '\31' .. conversation, id)
-  redis.call('HINCRBY', KEYS[5], tenant, 1)
-  local fields = found[1][2]
-  return {tenant, conversation, id, made[1] or '0', made[2] or '0', fields[2], fields[4]}
+  due = first_due()
 end
 
 -- Mostly nobody's breaker is open, and then nobody's need be asked for.
@@ -52,32 +45,125 @@ local function is_broken(tenant)
   return any_broken and redis.call('HEXISTS', KEYS[8], tenant) == 1
 end
 
-local taken, profiles, seen = {}, {}, {}
-while #taken < tonumber(ARGV[4]) do
-  local tenant = redis.call('ZRANGE', KEYS[2], 0, 0)[1]
-  if not tenant then
-    break
+-- Calls are what a script's time goes into, so they are made per tenant or once where they can be.
+local function look(tenants)
+  local limits = redis.call('HMGET', KEYS[6], unpack(tenants))
+  local active = redis.call('HMGET', KEYS[5], unpack(tenants))
+  local seen = {}
+  for n, tenant in ipairs(tenants) do
+    local running = tonumber(active[n] or 0)
+    local most = tonumber(limits[n] or 1) - running
+    if most > 0 then
+      most = is_broken(tenant) and 0 or math.min(most, redis.call('LLEN', queue_of(tenant) .. ':ready'))
+    end
+    seen[n] = {name = tenant, running = running, most = most, given = 0}
   end
-  local limit = tonumber(redis.call('HGET', KEYS[6], tenant) or 1)
-  local active = tonumber(redis.call('HGET', KEYS[5], tenant) or 0)
-  local may_start = active < limit and not is_broken(tenant)
-  local conversation = may_start and redis.call('LPOP', queue_of(tenant) .. ':ready')
-  if not conversation then
-    -- Nothing may start: the next commit or settle, or the closing of its breaker, puts it back.
-    redis.call('ZREM', KEYS[2], tenant)
-  else
+  return seen
+end
+
+-- One lane per tenant and turn, in the order of the ring.
+local function give_turns(tenants, left)
+  local turns = {}
+  repeat
+    local before = #turns
+    for _, tenant in ipairs(tenants) do
+      if #turns < left and tenant.given < tenant.most then
+        tenant.given = tenant.given + 1
+        turns[#turns + 1] = tenant
+        tenant.last = #turns
+      end
+    end
+  until #turns == before
+  return turns
+end
+
+local function begin(tenant, conversation)
+  local queue = queue_of(tenant.name)
+  local id = redis.call('LINDEX', queue .. ':lane:' .. conversation, 0)
+  local found = id and redis.call('XRANGE', queue, id, id)
+  if not id or not found[1] then
+    return nil
+  end
+  local made = tenant.tried and redis.call('HMGET', queue .. ':attempts', id, id .. ':u') or {}
+  local fields = found[1][2]
+  return {tenant.name, conversation, id, made[1] or '0', made[2] or '0', fields[2], fields[4]}
+end
+
+local taken, profiles, known = {}, {}, {}
+local function start(tenants, turns)
+  local held, running, next_turn = {}, {}, {}
+  for _, tenant in ipairs(tenants) do
+    if tenant.given > 0 then
+      local queue = queue_of(tenant.name)
+      tenant.lanes = redis.call('LPOP', queue .. ':ready', tenant.given)
+      tenant.tried = redis.call('EXISTS', queue .. ':attempts') == 1
+    end
+  end
+  for turn, tenant in ipairs(turns) do
+    tenant.begun = (tenant.begun or 0) + 1
+    local conversation = tenant.lanes[tenant.begun]
     local delivery = begin(tenant, conversation)
     if delivery then
       taken[#taken + 1] = delivery
-      if not seen[tenant] then
-        seen[tenant] = true
-        profiles[#profiles + 1] = tenant
-        profiles[#profiles + 1] = redis.call('HGET', KEYS[7], tenant) or ''
-      end
+      tenant.running = tenant.running + 1
+      held[#held + 1] = tenant.name .. '\31' .. conversation
+      held[#held + 1] = delivery[3]
     end
-    redis.call('ZADD', KEYS[2], now_us + #taken, tenant)
+  end
+  for _, tenant in ipairs(tenants) do
+    if tenant.given > 0 then
+      running[#running + 1] = tenant.name
+      running[#running + 1] = tenant.running
+    end
+  end
+  if #held > 0 then
+    redis.call('HSET', KEYS[4], unpack(held))
+    redis.call('HSET', KEYS[5], unpack(running))
   end
 end
 
-local due = redis.call('ZRANGE', KEYS[3], 0, 0, 'WITHSCORES')
-return {'ok', due[2] and math.max(due[2] - now_ms, 0) or -1, taken, profiles}
+-- Whoever has had turns goes behind all others, in the order of the last ones. Of whom nothing more
+-- may start goes out: the next commit or settle, or the closing of its breaker, puts it back.
+local function pass_on(tenants, before)
+  local behind, out = {}, {}
+  for _, tenant in ipairs(tenants) do
+    if tenant.given == tenant.most then
+      out[#out + 1] = tenant.name
+    elseif tenant.given > 0 then
+      behind[#behind + 1] = now_us + before + tenant.last
+      behind[#behind + 1] = tenant.name
+    end
+  end
+  if #out > 0 then
+    redis.call('ZREM', KEYS[2], unpack(out))
+  end
+  if #behind > 0 then
+    redis.call('ZADD', KEYS[2], unpack(behind))
+  end
+end
+
+local function profile_of(tenants)
+  for _, tenant in ipairs(tenants) do
+    if tenant.given > 0 and not known[tenant.name] then
+      known[tenant.name] = true
+      profiles[#profiles + 1] = tenant.name
+      profiles[#profiles + 1] = redis.call('HGET', KEYS[7], tenant.name) or ''
+    end
+  end
+end
+
+local wanted = tonumber(ARGV[4])
+repeat
+  local left = wanted - #taken
+  local names = redis.call('ZRANGE', KEYS[2], 0, left - 1)
+  if #names > 0 then
+    local tenants = look(names)
+    local before = #taken
+    start(tenants, give_turns(tenants, left))
+    pass_on(tenants, before)
+    profile_of(tenants)
+  end
+  -- Fewer than were asked for are all that there are, and each has had what it may have.
+until #taken == wanted or #names < left
+
+return {'ok', due and math.max(due - now_ms, 0) or -1, taken, profiles}

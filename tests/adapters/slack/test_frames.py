@@ -20,6 +20,10 @@ from gateway.core.events import Ignored, IgnoredReason
             Envelope(id="e1", type="events_api", payload={"a": 1}, retry=2),
         ),
         (
+            b'{"type":"slash_commands","envelope_id":"e1","accepts_response_payload":true}',
+            Envelope(id="e1", type="slash_commands", payload=None, retry=0, answerable=True),
+        ),
+        (
             b'{"type":"hologram","envelope_id":"e1","retry_attempt":"x"}',
             Envelope(id="e1", type="other", payload=None, retry=0),
         ),

@@ -110,6 +110,23 @@ async def test_other_envelopes_are_acknowledged_and_ignored(
     } == set(door.ignored)
 
 
+async def test_a_command_is_replied_to_in_its_acknowledgement(
+    slack: SlackSandbox, listen: Listen, door: Door
+) -> None:
+    """At once, and to nobody but who used it; an event's acknowledgement may carry nothing."""
+    listen(command_reply="On it.")
+    await slack.wait_for_sockets(2, 5)
+    slack.run_command(TEAM, CHANNEL, ANN, "/ask", "why?")
+    slack.use_shortcut(TEAM, ANN, "brief")
+    slack.say(TEAM, CHANNEL, ANN, "hello")
+    await slack.settled(5)
+    reply = {"response_type": "ephemeral", "text": "On it."}
+    assert {"/ask": reply, "shortcut": None, "message": None} == {
+        delivery.event_type: delivery.response for delivery in slack.deliveries
+    }
+    assert 3 == len(door.accepted)
+
+
 async def test_malformed_frames_end_no_socket(
     slack: SlackSandbox, listen: Listen, door: Door
 ) -> None:

@@ -70,7 +70,7 @@ class Rotation:
             )
             faults: list[BaseException] = []
             for start in range(0, len(due), AT_ONCE):
-                some = (self._whole(each, authority) for each in due[start : start + AT_ONCE])
+                some = (self.renew(each, authority) for each in due[start : start + AT_ONCE])
                 ends = await asyncio.gather(*some, return_exceptions=True)
                 faults += [end for end in ends if end is not None]
             counts = await self._installations.reads.counts(platform)
@@ -80,9 +80,11 @@ class Rotation:
                 # Only now: what is wrong with one must not keep the others from being renewed.
                 raise faults[0]
 
-    async def _whole(self, due: InstallationRecord, authority: TokenAuthority) -> None:
-        """Renew one, to its end: a cancel between the platform's answer and its storing would lose
-        the only tokens that work.
+    async def renew(self, due: InstallationRecord, authority: TokenAuthority) -> None:
+        """Renew one that was found to be due, unless somebody else has done it since or is at it.
+
+        To its end, even when cancelled: between the platform's answer and its storing that would
+        lose the only tokens that work. Raises StoreError.
         """
         task = asyncio.create_task(self._claimed(due, authority))
         try:
@@ -98,13 +100,13 @@ class Rotation:
             stored = await self._installations.reads.find(due.platform, due.workspace)
             # Asked again under the claim: another replica may have just been through here.
             if stored is not None and self._is_due(stored):
-                await self._renew(stored, authority)
+                await self._exchange(stored, authority)
 
     def _is_due(self, stored: InstallationRecord) -> bool:
         expires_at = stored.grant.expires_at
         return expires_at is not None and expires_at < self._now() + MARGIN
 
-    async def _renew(self, stored: InstallationRecord, authority: TokenAuthority) -> None:
+    async def _exchange(self, stored: InstallationRecord, authority: TokenAuthority) -> None:
         refresh_token = self._installations.refresh_token(stored)
         if refresh_token is None:
             return

@@ -16,7 +16,7 @@ from gateway.archive.registry import Registry
 from gateway.archive.writes import RegistryWrites
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.clock import utc_now
-from gateway.core.errors import NotFoundError
+from gateway.core.errors import NotFoundError, StoreError
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.core.installs import NewInstallation, Renewed
 from gateway.core.tenants import Credential
@@ -71,8 +71,16 @@ class Installations:
                     new.credential.bot_user,
                     self._grant(new),
                 )
-            await self._publish(writes, tenant)
-        await self._tell(AuditAction.INSTALLATION_ADDED, tenant, new.platform, new.workspace)
+            try:
+                await self._publish(writes, tenant)
+            except StoreError as exc:
+                raise StoreError(
+                    f"PostgreSQL has saved the installation in {new.platform.value} workspace "
+                    f"{new.workspace!r}, but the look-up keys in Redis are not up to date: "
+                    f"run `channel-gateway registry rebuild` to finish\n{exc}"
+                ) from exc
+        action = AuditAction.INSTALLATION_ADDED
+        await self._tell(action, tenant, new.platform, new.workspace, by=new.installed_by)
 
     async def renew(self, spent: InstallationRecord, refresh_token: str, renewed: Renewed) -> bool:
         """Put a renewed token in the place of the one that was made with `refresh_token`. False
@@ -162,6 +170,7 @@ class Installations:
         workspace: WorkspaceId,
         *,
         reason: str = "",
+        by: str = "",
     ) -> None:
         await self._record(
             AuditRecord(
@@ -170,5 +179,6 @@ class Installations:
                 reason=reason,
                 platform=platform,
                 workspace=workspace,
+                detail=by and f"by {by}",
             )
         )

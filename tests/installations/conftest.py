@@ -99,6 +99,7 @@ class Office:
     stores: Stores
     slack: SlackSandbox
     installing: Installing
+    tokens: SlackTokens
     metrics: Metrics
     clock: Clock
 
@@ -163,10 +164,11 @@ async def office(
         slack.oauth.redirect_urls.add(f"{settings.public_url}/slack/oauth_redirect")
         slack.oauth.add_workspace(ALPHA, "Alpha")
         slack.oauth.add_workspace(BETA, "Beta")
-        metrics = Metrics()
+        metrics, clock = Metrics(), Clock()
         async with (
             open_stores(settings) as stores,
             open_installing(settings, stores, metrics) as installing,
+            open_tokens(slack, clock) as tokens,
         ):
             for tenant, name in ((ACME, "Acme & Sons"), (GLOBEX, "Globex")):
                 spec = TenantSpec(id=tenant, name=name, endpoint_url="https://agent.example/events")
@@ -174,7 +176,7 @@ async def office(
             listener = PublicListener(installing.routes, host="127.0.0.1", port=port)
             await listener.open()
             try:
-                yield Office(settings, stores, slack, installing, metrics, Clock())
+                yield Office(settings, stores, slack, installing, tokens, metrics, clock)
             finally:
                 await listener.close()
 
@@ -187,18 +189,21 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
+async def open_tokens(slack: SlackSandbox, clock: Clock) -> AsyncIterator[SlackTokens]:
+    """The way to ask Slack about tokens, under a clock of the test's."""
+    keys = AppKeys(client_id=slack.oauth.client_id, client_secret=slack.oauth.client_secret)
+    config = SlackConfig(api_base_url=slack.base_url)
+    async with aiohttp.ClientSession() as session:
+        yield SlackTokens(config, session, keys, now=clock)
+
+
+@asynccontextmanager
 async def rotation_of(office: Office) -> AsyncIterator[Rotation]:
     """One replica's renewal of tokens, under the office's clock."""
-    keys = AppKeys(
-        client_id=office.slack.oauth.client_id, client_secret=office.slack.oauth.client_secret
+    yield Rotation(
+        office.stores.pool,
+        office.stores.installations,
+        {Platform.SLACK: office.tokens},
+        office.metrics,
+        now=office.clock,
     )
-    config = SlackConfig(api_base_url=office.slack.base_url)
-    async with aiohttp.ClientSession() as session:
-        tokens = SlackTokens(config, session, keys, now=office.clock)
-        yield Rotation(
-            office.stores.pool,
-            office.stores.installations,
-            {Platform.SLACK: tokens},
-            office.metrics,
-            now=office.clock,
-        )

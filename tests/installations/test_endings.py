@@ -21,7 +21,7 @@ from gateway.core.events import (
 from gateway.core.ids import EventId, Platform, WorkspaceId
 from gateway.core.tenants import Credential
 from gateway.installing import open_installing
-from gateway.sandbox.slack import HttpStatus, ResetBefore
+from gateway.sandbox.slack import HttpStatus
 from gateway.stores import open_stores
 from gateway.telemetry.metrics import Metrics
 from tests.installations.conftest import ACME, ALPHA, BETA, GLOBEX, Office
@@ -114,7 +114,7 @@ async def test_an_organisation_outlives_one_of_its_workspaces(office: Office) ->
     await office.add(ACME, "E0ORG")
     event = said("T0ORGA", UNINSTALLED, enterprise="E0ORG")
     await office.installing.suspicions.heard(event)
-    office.slack.fail_next("auth.test", ResetBefore())
+    office.slack.fail_next("auth.test", HttpStatus(500))
     await office.installing.suspicions.heard(event)
 
     assert None is not await office.token("E0ORG")
@@ -160,6 +160,19 @@ async def test_what_could_not_be_done_is_done_when_the_event_comes_again(
     assert 2 == len(taken)
     assert None is await office.token(ALPHA)
     assert 1 == len(await endings(office))
+
+
+async def test_a_look_up_key_that_was_left_behind_is_mended(office: Office) -> None:
+    """PostgreSQL had forgotten the token, and Redis went away just then."""
+    await office.add(ACME, ALPHA)
+    office.slack.uninstall(ALPHA)
+    async with office.stores.registry.writing() as writes:
+        await writes.end_installation(Platform.SLACK, ALPHA, "uninstalled", utc_now())
+    assert None is not await office.token(ALPHA)
+
+    await office.installing.suspicions.heard(said(ALPHA))
+
+    assert None is await office.token(ALPHA)
 
 
 async def test_a_refused_token_is_looked_into_and_ended_once(office: Office) -> None:

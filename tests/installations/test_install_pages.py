@@ -31,7 +31,7 @@ async def test_a_workspace_joins_the_tenant_of_the_link(office: Office, browser:
     [added] = [
         each for each in await office.told() if each.action is AuditAction.INSTALLATION_ADDED
     ]
-    assert (ACME, ALPHA) == (added.tenant, added.workspace)
+    assert (ACME, ALPHA, "by U0ADMIN") == (added.tenant, added.workspace, added.detail)
 
 
 async def test_no_token_is_stored_in_the_clear(office: Office, browser: Browser) -> None:
@@ -63,6 +63,23 @@ async def test_a_callback_that_is_sent_again_is_refused(office: Office, browser:
 
     assert 401 == again.status
     assert 1 == office.calls("oauth.v2.access")
+
+
+async def test_a_state_is_used_up_by_an_attempt_that_failed(
+    office: Office, browser: Browser
+) -> None:
+    """The link is still good, but the way back from Slack is not."""
+    office.slack.oauth.visit_as(ALPHA)
+    first = await browser.get(await office.invite(ACME))
+    callback = (await browser.get(first.link, follow=False)).headers["Location"]
+    cookie = first.headers["Set-Cookie"].partition(";")[0]
+    office.slack.fail_next("oauth.v2.access", HttpStatus(500))
+    assert 502 == (await browser.get(callback)).status
+
+    async with aiohttp.ClientSession(headers={"Cookie": cookie}) as replayer:
+        again = await Browser(replayer).get(callback)
+
+    assert (401, 1) == (again.status, office.calls("oauth.v2.access"))
 
 
 async def test_another_browser_cannot_finish(office: Office, browser: Browser) -> None:

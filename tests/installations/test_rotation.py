@@ -93,6 +93,20 @@ async def test_replicas_that_renew_at_once_ask_once(office: Office, browser: Bro
     assert office.slack.oauth.team_token(ALPHA) == await office.token(ALPHA)
 
 
+async def test_who_comes_a_moment_later_finds_nothing_to_do(
+    office: Office, browser: Browser
+) -> None:
+    """A replica that had listed what is due before another one renewed it."""
+    await install(office, browser)
+    office.clock.ahead = NEARLY_OVER
+    listed = await stored(office)
+    async with rotation_of(office) as one, rotation_of(office) as two:
+        await one.turn()
+        await two.renew(listed, office.tokens)
+
+    assert 1 == renewals(office)
+
+
 async def test_a_failure_is_seen_and_tried_again(office: Office, browser: Browser) -> None:
     """On record, counted, shown with the installation; not again at once, but soon."""
     await install(office, browser)
@@ -171,12 +185,14 @@ async def test_who_installs_meanwhile_has_the_last_word(office: Office, browser:
         await rotation.turn()
 
     assert ("xoxb-pasted", 1) == (await office.token(ALPHA), renewals(office))
-    assert None is (await stored(office)).grant.sealed_refresh_token
+    grant = (await stored(office)).grant
+    assert (None, None) == (grant.sealed_refresh_token, grant.expires_at)
 
 
 async def test_a_stop_in_between_loses_nothing(office: Office, browser: Browser) -> None:
     """What Slack has answered is stored before the job ends: there is no second answer."""
     await install(office, browser)
+    first = await office.token(ALPHA)
     office.clock.ahead = NEARLY_OVER
     office.slack.fail_next("oauth.v2.access", Slow(0.2))
     async with rotation_of(office) as rotation:
@@ -186,6 +202,7 @@ async def test_a_stop_in_between_loses_nothing(office: Office, browser: Browser)
         with pytest.raises(asyncio.CancelledError):
             await turn
 
+    assert first != await office.token(ALPHA)
     assert office.slack.oauth.team_token(ALPHA) == await office.token(ALPHA)
 
 

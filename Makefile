@@ -20,7 +20,7 @@ demo: $(STAMP)
 	$(RUN) channel-gateway demo
 
 test: $(STAMP)
-	$(RUN) pytest -m "not e2e"
+	$(RUN) pytest -m "not e2e" -n 2 --dist loadfile
 	$(RUN) pytest -m e2e
 
 check: $(STAMP)

@@ -159,6 +159,7 @@ def test_no_message_quotes_what_was_set(
 @pytest.mark.parametrize(
     ("name", "value"),
     [("GATEWAY_PEPPER", DEMO_PEPPER), ("GATEWAY_SEALING_KEYS", f"{KEY},{DEMO_SEALING_KEY}")],
+    ids=["pepper", "sealing keys"],
 )
 def test_secrets_that_everybody_knows_are_for_the_demo_only(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

@@ -5,7 +5,7 @@ PYTHON ?= python3
 RUN := $(UV) run --frozen --no-sync
 STAMP := .venv/.synced
 
-.PHONY: demo test check bench fmt setup wheel clean
+.PHONY: demo test e2e-openclaw check bench fmt setup wheel clean
 
 setup: $(STAMP)
 
@@ -21,7 +21,11 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(RUN) pytest -m "not e2e" -n 2 --dist loadfile
-	$(RUN) pytest -m e2e
+	$(RUN) pytest -m e2e -n 2 --dist loadfile
+
+# Two real OpenClaw gateways: installs Node and openclaw into a cache folder, wants 6 GB of memory.
+e2e-openclaw: $(STAMP)
+	$(RUN) pytest -m openclaw tests/openclaw
 
 check: $(STAMP)
 	$(RUN) ruff format --check .

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import structlog
 
 from adapters.registry import SlackOptions, open_adapters
+from gateway.bridging import Outgoing
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform
-from gateway.house import House, Outgoing
+from gateway.house import House
 from gateway.installing import open_installing
 from gateway.settings import Role, Settings
 from gateway.stages import run_stages
@@ -63,13 +64,13 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
         installing = await stack.enter_async_context(open_installing(settings, stores, metrics))
         house = House(settings, stores, metrics, installing)
         adapters = await stack.enter_async_context(
-            open_adapters(_options(settings), metrics, house.forms())
+            open_adapters(_options(settings), metrics, house.forms(), stores.budget)
         )
         outgoing = Outgoing(
             transport=await stack.enter_async_context(
                 open_transport(settings.transport, per_host=settings.in_flight)
             ),
-            probe=await stack.enter_async_context(open_health_probe()),
+            probe=await stack.enter_async_context(open_health_probe(stores.seal.open)),
         )
         api_port = await _listen_to_agents(settings, stack, house.agent_api(adapters))
         directory = house.directory(adapters)
@@ -134,6 +135,7 @@ def _options(settings: Settings) -> dict[Platform, SlackOptions]:
                 each.get_secret_value() for each in settings.slack_signing_secrets
             ),
             command_reply=settings.slack_command_reply,
+            agent_view=settings.slack_agent_view,
             listens=settings.slack_mode != "http",
             is_called=settings.slack_mode != "socket",
         )

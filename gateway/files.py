@@ -156,7 +156,7 @@ class Files:
             raise SendError(Reason.TENANT_SUSPENDED, "the tenant is suspended")
         if bound.sealed_credential is None:
             raise SendError(Reason.NOT_INSTALLED, "the workspace has no token", permanent=True)
-        return msgspec.json.decode(self._seal.open(bound.sealed_credential), type=Credential)
+        return self._seal.credential(bound.sealed_credential, bound.binding)
 
     async def _note_violation(self, where: AttachmentRef) -> None:
         self._metrics.isolation_violations.inc()

@@ -63,7 +63,7 @@ class KeptForms:
             return None
         if bound.sealed_credential is None:
             return None
-        return msgspec.json.decode(self._seal.open(bound.sealed_credential), type=Credential)
+        return self._seal.credential(bound.sealed_credential, bound.binding)
 
 
 def _dropped(press: FormPress, dropped: Dropped) -> AuditRecord:

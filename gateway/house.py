@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from functools import partial
 
 from adapters.registry import Adapter
 from gateway.archive.connection import fetch_one
 from gateway.archive.files import FileStore
 from gateway.archivist import Archivist
+from gateway.bridging import Outgoing
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Direction
 from gateway.core.ids import Platform
-from gateway.core.ports import People, Source
+from gateway.core.ports import Accept, People, Source
 from gateway.core.retry import RetryPolicy
 from gateway.egress.desk import Desk, Ground
 from gateway.egress.inline import InlineReplies
@@ -31,9 +31,10 @@ from gateway.forms import KeptForms
 from gateway.gauges import QueueGauges
 from gateway.ingress import Ingress
 from gateway.installing import Installing
-from gateway.monitor import EndpointMonitor
+from gateway.missed import Memory
 from gateway.people import Directory
 from gateway.pulse import Pulse
+from gateway.recovery import Recovery, Ways
 from gateway.registry_watch import RegistryWatch
 from gateway.retention import Retention
 from gateway.scoped_tokens import LABEL as REPLY_TOKENS
@@ -42,9 +43,11 @@ from gateway.settings import Role, Settings
 from gateway.stages import Stage
 from gateway.store.auditlog import AuditLog
 from gateway.store.connection import run_everywhere
+from gateway.store.cursors import Cursors
 from gateway.store.deliveries import DeliveryStore
-from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, LeaseStore
+from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, Lease, LeaseStore
 from gateway.store.ledger import Ledger
+from gateway.store.places import PlaceNotes
 from gateway.store.wake import wakes
 from gateway.stores import Stores
 from gateway.supervisor import Run
@@ -56,18 +59,7 @@ from gateway.web.operations import Caller
 from gateway.web.presence import PresenceOperations
 from gateway.web.public import PublicListener
 from gateway.web.streams import StreamOperations
-from plugin_bridge.bridge import Bridge
-from plugin_bridge.health import HealthProbe
-from plugin_bridge.transport import Transport
 from plugin_bridge.wire import encode
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """How containers are reached."""
-
-    transport: Transport
-    probe: HealthProbe
 
 
 class House:
@@ -92,6 +84,7 @@ class House:
         self._public: PublicListener | None = None
         self._made_desk: Desk | None = None
         self._tokens = ScopedTokens(stores.pepper.derived(REPLY_TOKENS))
+        self._encode = partial(encode, name_file=AttachmentTokens(stores.seal).token)
 
     def health(self) -> dict[str, str | None]:
         """Gather what every room says of itself."""
@@ -116,6 +109,10 @@ class House:
                 files=FileStore(stores.pool),
                 metrics=self._metrics,
                 refused=self._installing.suspicions.refused,
+                # Of what we learn ourselves, as if the platform had sent it.
+                hear=Ingress(
+                    stores.lookup.resolve, self._deliveries, self._encode, self._metrics
+                ).accept,
             )
             outlets = {platform: each.outlet for platform, each in adapters.items()}
             self._made_desk = Desk(ground, outlets)
@@ -183,13 +180,24 @@ class House:
 
     def _intake(self, adapters: dict[Platform, Adapter], directory: Directory) -> Stage:
         stores = self._stores
-        encoded = partial(encode, name_file=AttachmentTokens(stores.seal).token)
+        heard = PlaceNotes(stores.redis, self._settings.shards).heard
         ingress = Ingress(
-            stores.lookup.resolve, self._deliveries, encoded, self._metrics, directory.fill
+            stores.lookup.resolve,
+            self._deliveries,
+            self._encode,
+            self._metrics,
+            directory.fill,
+            heard,
         )
         self._sources = {name.value: each.source for name, each in adapters.items() if each.source}
         accept = self._installing.suspicions.watching(ingress.accept)
-        stage = {name: partial(each.run, accept) for name, each in self._sources.items()}
+        recovery = self._recovery(adapters, accept) if self._settings.recovers else None
+        accept = accept if recovery is None else recovery.accept
+        stage: dict[str, Run] = {
+            name: partial(each.run, accept) for name, each in self._sources.items()
+        }
+        if recovery is not None:
+            stage |= {"gaps": recovery.watch, "recovery": recovery.run}
         webhooks = [each for adapter in adapters.values() for each in adapter.webhooks]
         routes = [route for each in webhooks for route in each.routes(accept)]
         routes += self._installing.routes
@@ -199,24 +207,33 @@ class House:
         self._public = PublicListener(routes, host=settings.public_host, port=settings.public_port)
         return stage | {"public": self._public.run}
 
+    def _recovery(self, adapters: dict[Platform, Adapter], accept: Accept) -> Recovery:
+        stores = self._stores
+        cursors = Cursors(stores.redis, self._settings.shards)
+        memory = Memory(stores.lookup, stores.seal, cursors)
+        ways = {
+            name: Ways(each.recalls, each.source)
+            for name, each in adapters.items()
+            if each.recalls is not None
+        }
+        return Recovery(memory, ways, accept, self._metrics)
+
     def _bridge(self, adapters: dict[Platform, Adapter], outgoing: Outgoing) -> Stage:
         replies = InlineReplies(self.desk(adapters).submit)
-        seal = self._stores.seal
-        bridge = Bridge(outgoing.transport, seal.open, replies, self._tokens.issue)
-        breakers = self._stores.breakers
-        run_monitor = self._own(
-            MONITOR,
-            lambda lease: EndpointMonitor(lease, breakers, outgoing.probe, self._metrics),
-        )
-        run_bridge = self._own(BRIDGE, self._shard_workers(bridge.attempt))
+        bridge = outgoing.bridge(self._stores.seal, replies, self._tokens.issue)
+        run_monitor = self._own(MONITOR, outgoing.monitors(self._stores.breakers, self._metrics))
+        run_bridge = self._own(BRIDGE, self._shard_workers(lambda _: bridge.attempt))
         return {"bridge": run_bridge, "monitor": run_monitor}
 
     def _egress(self, adapters: dict[Platform, Adapter]) -> Stage:
         paces = Paces(posts=Pace(self._settings.slack_posts_per_s), edits=Pace(EDITS_PER_S))
         desk = self.desk(adapters)
-        outbox = desk.outbox(paces)
+        attempt = desk.outbox(paces).attempt
+        workers = self._shard_workers(
+            lambda lease: partial(attempt, sure=lease.is_sure), OUTBOUND_RETRY
+        )
         return {
-            "egress": self._own(EGRESS, self._shard_workers(outbox.attempt, OUTBOUND_RETRY)),
+            "egress": self._own(EGRESS, workers),
             "typing": desk.typing.run,
             "streams": desk.sweep.run,
         }
@@ -250,16 +267,22 @@ class House:
         )
         return self._ownerships[role].run
 
-    def _shard_workers(self, attempt: Attempt, retry: RetryPolicy | None = None) -> MakeWorker:
-        workshop = Workshop(
-            store=self._deliveries,
-            attempt=attempt,
-            capacity=Capacity(self._settings.in_flight),
-            metrics=self._metrics,
-            stop_deadline_s=self._settings.stop_deadline_s,
-            retry=retry,
-        )
-        return lambda lease: ShardWorker(lease, workshop)
+    def _shard_workers(
+        self, attempt_under: Callable[[Lease], Attempt], retry: RetryPolicy | None = None
+    ) -> MakeWorker:
+        capacity = Capacity(self._settings.in_flight)
+
+        def workshop(lease: Lease) -> Workshop:
+            return Workshop(
+                store=self._deliveries,
+                attempt=attempt_under(lease),
+                capacity=capacity,
+                metrics=self._metrics,
+                stop_deadline_s=self._settings.stop_deadline_s,
+                retry=retry,
+            )
+
+        return lambda lease: ShardWorker(lease, workshop(lease))
 
     async def _pass_wakes_on(self) -> None:
         roles = {Direction.INBOUND: BRIDGE, Direction.OUTBOUND: EGRESS}

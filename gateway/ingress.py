@@ -15,11 +15,12 @@ import msgspec
 import structlog
 
 from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.conversations import ConversationRef
 from gateway.core.decisions import Decision, Dropped, Routed
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
 from gateway.core.errors import QueueFullError
-from gateway.core.events import InboundEvent, Installation
-from gateway.core.ids import ConversationId, new_delivery_id
+from gateway.core.events import RECOVERED, EventKind, InboundEvent, Installation
+from gateway.core.ids import ConversationId, TenantId, WorkspaceId, new_delivery_id
 from gateway.core.tenants import Binding
 from gateway.memory import memory_of_dropped, memory_of_routed
 from gateway.store.deliveries import Commit, DeliveryStore
@@ -32,6 +33,8 @@ log = structlog.get_logger()
 Encode = Callable[[Routed], bytes]
 Enrich = Callable[[Binding, InboundEvent], Awaitable[InboundEvent]]
 """Add what an event lacks of its sender. Never raises, and is soon done: an ack waits for it."""
+NoteHeard = Callable[[TenantId, ConversationRef, WorkspaceId], Awaitable[None]]
+"""Note in which workspace of an organisation a conversation was heard of. Raises StoreError."""
 
 
 class Turns:
@@ -74,12 +77,14 @@ class Ingress:
         encode: Encode,
         metrics: Metrics,
         enrich: Enrich | None = None,
+        note_heard: NoteHeard | None = None,
     ) -> None:
         self._resolve = resolve
         self._store = store
         self._encode = encode
         self._metrics = metrics
         self._enrich = enrich
+        self._note_heard = note_heard
         self._turns = Turns()
 
     async def accept(self, event: InboundEvent) -> None:
@@ -101,7 +106,16 @@ class Ingress:
                 await self._store.record(_dropped_record(event, decision), memory)
                 return None
             case Routed():
+                await self._heard(event, decision)
                 return await self._commit_routed(await self._enriched(decision))
+
+    async def _heard(self, event: InboundEvent, routed: Routed) -> None:
+        # What came by an organisation may be answered without asking the platform whose it is.
+        # Messages alone: where a button was pressed, the platform tells less surely.
+        ref, workspace = routed.event.conversation, event.conversation.workspace
+        is_message = event.kind is EventKind.MESSAGE_CREATED
+        if is_message and workspace != ref.workspace and self._note_heard is not None:
+            await self._note_heard(routed.binding.tenant.id, ref, workspace)
 
     async def _enriched(self, routed: Routed) -> Routed:
         if self._enrich is None:
@@ -121,7 +135,7 @@ class Ingress:
                 deliveries=(NewDelivery(id=delivery_id, payload=self._encode(routed)),),
                 audit=_routed_record(routed, delivery_id),
                 limits=tenant.limits,
-                dedupe_keys=_scoped(event),
+                dedupe_keys=scoped_keys(event),
                 dedupe_value=delivery_id,
                 metered=True,
                 memory=memory_of_routed(routed),
@@ -160,7 +174,8 @@ class Ingress:
         )
 
 
-def _scoped(event: InboundEvent) -> tuple[str, ...]:
+def scoped_keys(event: InboundEvent) -> tuple[str, ...]:
+    """Name an event of a binding's workspace as the store remembers it."""
     # The store scopes by tenant; a tenant may own several workspaces that count alike.
     ref = event.conversation
     return tuple(f"{ref.platform}:{ref.workspace}:{key}" for key in event.dedupe_keys)
@@ -178,12 +193,14 @@ def _routed_record(routed: Routed, delivery_id: str) -> AuditRecord:
         delivery_id=delivery_id,
         direction=Direction.INBOUND,
         agent=routed.agent,
-        detail=_change(event),
+        detail=_detail(event),
         trail=routed.trail,
     )
 
 
-def _change(event: InboundEvent) -> str:
+def _detail(event: InboundEvent) -> str:
+    if event.platform_kind.startswith(RECOVERED):
+        return RECOVERED
     # An operator who looks for the day on which a workspace took its consent back finds it here.
     return event.detail.change.value if isinstance(event.detail, Installation) else ""
 

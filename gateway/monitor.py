@@ -1,4 +1,6 @@
-"""Looks after the endpoints of one shard: checks their health, closes breakers that may close."""
+"""Looks after the endpoints of one shard: checks their health, closes breakers that may close, and
+lets those whose plugin is away be spoken to directly.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,14 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from gateway.core.breaker import BreakerState, HealthReport
 from gateway.core.clock import unix_ms
 from gateway.core.ids import TenantId
 from gateway.core.tenants import Endpoint, TenantStatus
+from gateway.fallback import Ways
 from gateway.store.breakers import BreakerStore
 from gateway.store.leases import Lease
 from gateway.telemetry.metrics import Metrics
@@ -27,18 +31,34 @@ AT_ONCE = 8
 FIRST_PROBE_S, LONGEST_PROBE_S = 0.5, 30.0
 
 Probe = Callable[[str], Awaitable[HealthAnswer]]
+ProbeDirect = Callable[[Endpoint], Awaitable[HealthAnswer]]
+
+
+async def unreachable(_endpoint: Endpoint) -> HealthAnswer:
+    """Know no way but the plugins'."""
+    return HealthAnswer(well=False, took_s=0.0, detail="there is no direct mode here")
 
 
 class EndpointMonitor:
     """Worker of the role `monitor`."""
 
     def __init__(
-        self, lease: Lease, breakers: BreakerStore, probe: Probe, metrics: Metrics
+        self,
+        lease: Lease,
+        breakers: BreakerStore,
+        probe: Probe,
+        metrics: Metrics,
+        *,
+        probe_direct: ProbeDirect = unreachable,
+        check_every_s: float = CHECK_EVERY_S,
     ) -> None:
         self._shard = lease.shard
         self._breakers = breakers
         self._probe = probe
+        self._probe_direct = probe_direct
         self._metrics = metrics
+        self._check_every_s = check_every_s
+        self._ways = Ways(breakers, self._ask_plugin, self._ask_direct, metrics)
         self._stopping = asyncio.Event()
         self._waits_s: dict[TenantId, float] = {}
         self._due_s: dict[TenantId, float] = {}
@@ -60,12 +80,14 @@ class EndpointMonitor:
 
     async def _look_after(self) -> None:
         # Spread, so that a restart does not ask every container at the same moment.
-        next_check_s = time.monotonic() + random.uniform(0, CHECK_EVERY_S / 10)  # noqa: S311 - pace
+        spread_s = self._check_every_s / 10
+        next_check_s = time.monotonic() + random.uniform(0, spread_s)  # noqa: S311 - pace
         while not self._stopping.is_set():
             await self._probe_broken()
             if time.monotonic() >= next_check_s:
                 await self._check_all()
-                next_check_s = time.monotonic() + CHECK_EVERY_S * random.uniform(0.8, 1.2)  # noqa: S311
+                pause_s = self._check_every_s * random.uniform(0.8, 1.2)  # noqa: S311 - pace
+                next_check_s = time.monotonic() + pause_s
             await self._rest()
 
     def _withdraw(self) -> None:
@@ -75,6 +97,7 @@ class EndpointMonitor:
             self._metrics.breaker_state.labels(state, shard).set(0)
         for health in ("ill", "well"):
             self._metrics.endpoints.labels(health, shard).set(0)
+        self._metrics.endpoints_direct.labels(shard).set(0)
 
     async def _probe_broken(self) -> None:
         broken = await self._breakers.not_closed(self._shard)
@@ -102,26 +125,54 @@ class EndpointMonitor:
         self._due_s[tenant] = time.monotonic() + self._waits_s[tenant]
 
     async def _probe_one(self, tenant: TenantId, endpoint: Endpoint | None) -> None:
-        if endpoint is None or (await self._ask(endpoint)).well:
-            why = "the endpoint is gone" if endpoint is None else "the health page answers"
-            if await self._breakers.close(tenant, why=why):
-                self._metrics.breaker_changes.labels("closed").inc()
-                log.info("breaker.closed", tenant_id=tenant)
+        if endpoint is None:
+            await self._close(tenant, "the endpoint is gone")
+            return
+        answer = await self._ask(endpoint)
+        if await self._ways.review(endpoint, answer):
+            await self._close(tenant, "there is another way")
+        elif answer.well:
+            await self._close(tenant, "the health page answers")
         else:
             self._wait(tenant, self._waits_s[tenant] * 2)
+
+    async def _close(self, tenant: TenantId, why: str) -> None:
+        if await self._breakers.close(tenant, why=why):
+            self._metrics.breaker_changes.labels("closed").inc()
+            log.info("breaker.closed", tenant_id=tenant)
 
     async def _check_all(self) -> None:
         endpoints = await self._breakers.endpoints(self._shard)
         active = [each for each in endpoints if each.status is TenantStatus.ACTIVE]
-        answers = await asyncio.gather(*(self._ask(endpoint) for endpoint in active))
+        answers = await asyncio.gather(*(self._check(endpoint) for endpoint in active))
         ill = sum(not answer.well for answer in answers)
         shard = str(self._shard.number)
+        direct = sum(each.goes_direct for each in await self._breakers.endpoints(self._shard))
+        self._metrics.endpoints_direct.labels(shard).set(direct)
         self._metrics.endpoints.labels("ill", shard).set(ill)
         self._metrics.endpoints.labels("well", shard).set(len(answers) - ill)
 
-    async def _ask(self, endpoint: Endpoint) -> HealthAnswer:
+    async def _check(self, endpoint: Endpoint) -> HealthAnswer:
+        answer = await self._ask(endpoint)
+        # Whom a breaker holds is looked after by its probes, and who is gone is an operator's.
+        if endpoint.may_fall_back and await self._breakers.of(endpoint.tenant) is None:
+            await self._ways.review(endpoint, answer)
+        return answer
+
+    async def _ask_plugin(self, endpoint: Endpoint) -> HealthAnswer:
         async with self._at_once:
             answer = await self._probe(endpoint.health_url)
+        # Where there is another way, somebody else's page is not good enough.
+        well = answer.speaks if endpoint.may_fall_back else answer.well
+        return msgspec.structs.replace(answer, well=well)
+
+    async def _ask_direct(self, endpoint: Endpoint) -> HealthAnswer:
+        async with self._at_once:
+            return await self._probe_direct(endpoint)
+
+    async def _ask(self, endpoint: Endpoint) -> HealthAnswer:
+        ask = self._ask_direct if endpoint.goes_direct else self._ask_plugin
+        answer = await ask(endpoint)
         report = HealthReport(
             well=answer.well,
             detail=answer.detail,

@@ -137,8 +137,7 @@ class Directory:
         # Another's by now: its credential is not this tenant's to use.
         if bound is None or bound.binding.tenant.id != tenant or bound.sealed_credential is None:
             return None
-        opened = self._seal.open(bound.sealed_credential)
-        return msgspec.json.decode(opened, type=Credential)
+        return self._seal.credential(bound.sealed_credential, bound.binding)
 
     def _remember(self, key: _Key, person: Sender | None) -> None:
         lasting_s = UNKNOWN_FOR_S if person is None else KNOWN_FOR_S

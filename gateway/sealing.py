@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from gateway.core.budgets import Account
 from gateway.core.errors import ConfigError, StoreError
+from gateway.core.tenants import Binding, Credential
 
 
 class Seal:
@@ -32,6 +35,14 @@ class Seal:
     def open(self, sealed: str | bytes) -> str:
         """Decrypt. Raises StoreError when no key fits."""
         return self._open(sealed)
+
+    def credential(self, sealed: str | bytes, binding: Binding) -> Credential:
+        """Open the credential that came with a binding. Raises StoreError when no key fits."""
+        account = Account(
+            tenant=binding.tenant.id, platform=binding.platform, workspace=binding.workspace
+        )
+        opened = msgspec.json.decode(self.open(sealed), type=Credential)
+        return msgspec.structs.replace(opened, account=account)
 
     def reseal(self, sealed: str) -> str:
         """Encrypt again with the newest key. Raises StoreError when no key fits."""

@@ -99,6 +99,15 @@ class Settings(BaseSettings):
         default="", max_length=2000, validation_alias="SLACK_COMMAND_REPLY"
     )
     """What a person who used a slash command reads at once; empty for nothing."""
+    slack_recovery: Literal["auto", "on", "off"] = Field(
+        default="auto", validation_alias="SLACK_RECOVERY"
+    )
+    """Whether what was said while nobody listened is read again. Slack lets apps that are
+    distributed outside of its Marketplace do so once a minute, hence not by default for an app
+    that workspaces install by themselves.
+    """
+    slack_agent_view: bool = Field(default=False, validation_alias="SLACK_AGENT_VIEW")
+    """Whether the app has Slack's agent view: then people see a button that stops an answer."""
     slack_client_id: str = Field(default="", validation_alias="SLACK_CLIENT_ID")
     slack_client_secret: SecretStr | None = Field(
         default=None, validation_alias="SLACK_CLIENT_SECRET"
@@ -109,6 +118,13 @@ class Settings(BaseSettings):
     )
     slack_posts_per_s: float = Field(default=1.0, gt=0, le=100)
     """Pace per channel; Slack allows about one message a second."""
+
+    @property
+    def recovers(self) -> bool:
+        """Whether gaps are filled from the platform's history."""
+        if self.slack_recovery == "auto":
+            return not self.slack_client_id
+        return self.slack_recovery == "on"
 
     @field_validator("sealing_keys", "platforms", "roles", "slack_signing_secrets", mode="before")
     @classmethod

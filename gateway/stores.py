@@ -14,6 +14,7 @@ from gateway.archive.installations import InstallationReads
 from gateway.archive.migrations import migrate
 from gateway.archive.partitions import ensure_months
 from gateway.archive.registry import Registry
+from gateway.core.budgets import Budget
 from gateway.core.clock import utc_now
 from gateway.core.errors import ConfigError
 from gateway.embedded import EmbeddedServerError, join_or_start
@@ -24,6 +25,7 @@ from gateway.sealing import Seal
 from gateway.settings import Settings
 from gateway.store import connection as store_connection
 from gateway.store.breakers import BreakerStore
+from gateway.store.buckets import Buckets
 from gateway.store.connection import Client, Confirmation
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.deliveries import DeliveryStore
@@ -48,6 +50,7 @@ class Stores:
     invitations: LinkInvitations
     dead_letters: DeadLetterStore
     breakers: BreakerStore
+    budget: Budget
 
 
 @asynccontextmanager
@@ -124,6 +127,7 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
         invitations=LinkInvitations(InstallLinks(pool), installations),
         dead_letters=DeadLetterStore(redis, settings.shards, confirmation=confirmation),
         breakers=BreakerStore(redis, settings.shards),
+        budget=Buckets(redis, settings.shards),
     )
 
 

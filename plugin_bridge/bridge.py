@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
+import msgspec
 from standardwebhooks import Webhook
 
 from gateway.core.clock import utc_now
@@ -21,19 +22,22 @@ from gateway.core.deliveries import (
 from gateway.core.errors import QueueFullError, StoreError
 from gateway.core.ids import ConversationId, TenantId
 from gateway.core.tenants import Endpoint, TenantStatus
-from plugin_bridge.classify import classify
+from plugin_bridge.classify import Answer, classify
 from plugin_bridge.transport import (
     ConnectionLostError,
     NoAnswerError,
     NotConnectedError,
     Transport,
 )
-from plugin_bridge.wire import decode_replies, with_attempt
+from plugin_bridge.wire import PROTOCOL_VERSION, decode_replies, with_attempt
 
 SUSPENDED_WAIT_S = 30.0
 
 Open = Callable[[str], str]
 """Opens a sealed signing secret."""
+
+Direct = Callable[[Delivery, Endpoint], Awaitable[Outcome]]
+"""Attempts a delivery without the container's plugin."""
 
 TakeReplies = Callable[[Delivery, Sequence[str]], Awaitable[str | None]]
 """Queue inline answers into the delivery's conversation, once per delivery id. Gives None, or why
@@ -49,6 +53,11 @@ def no_reply_token(_tenant: TenantId, _conversation: ConversationId, _now: datet
     return ""
 
 
+async def no_direct_mode(_delivery: Delivery, _endpoint: Endpoint) -> Outcome:
+    """Know no way but the plugin's."""
+    return Permanent(reason=Reason.ENDPOINT_MISSING, detail="there is no direct mode here")
+
+
 class Bridge:
     """Attempts inbound deliveries. The worker settles what comes out of it."""
 
@@ -58,11 +67,13 @@ class Bridge:
         open_secret: Open,
         take_replies: TakeReplies,
         reply_token: ReplyToken = no_reply_token,
+        direct: Direct = no_direct_mode,
     ) -> None:
         self._transport = transport
         self._open_secret = open_secret
         self._take_replies = take_replies
         self._reply_token = reply_token
+        self._direct = direct
 
     async def attempt(self, delivery: Delivery, endpoint: Endpoint | None) -> Outcome:
         """Post one delivery to `endpoint`. Never raises for what the container does."""
@@ -72,6 +83,8 @@ class Bridge:
             return Permanent(reason=Reason.ENDPOINT_MISSING, detail=f"the tenant has no {lacking}")
         if endpoint.status is not TenantStatus.ACTIVE:
             return Deferred(reason=Reason.TENANT_SUSPENDED, after_s=SUSPENDED_WAIT_S)
+        if endpoint.goes_direct:
+            return await self._direct(delivery, endpoint)
         now = utc_now()
         # Made now and not at the commit: it must still be good after hours in the queue.
         token = self._reply_token(delivery.tenant, delivery.conversation, now)
@@ -82,15 +95,20 @@ class Bridge:
                 endpoint.url, body, headers, timeout_s=endpoint.timeout_s
             )
         except NotConnectedError as exc:
-            return Retryable(reason=Reason.AGENT_UNREACHABLE, detail=str(exc))
+            # What an earlier attempt left in doubt stays so: without its plugin nobody could tell.
+            return Retryable(
+                reason=Reason.AGENT_UNREACHABLE, detail=str(exc), uncertain=delivery.uncertain
+            )
         except ConnectionLostError as exc:
             return Retryable(reason=Reason.AGENT_UNREACHABLE, detail=str(exc), uncertain=True)
         except NoAnswerError as exc:
             return Retryable(reason=Reason.AGENT_TIMEOUT, detail=str(exc), uncertain=True)
         outcome = classify(answer, now=now)
-        if isinstance(outcome, Delivered) and answer.status == 200:
-            return await self._inline(delivery, answer.body, outcome)
-        return outcome
+        if not isinstance(outcome, Delivered):
+            return _not_delivered(outcome, delivery, endpoint, answer)
+        return (
+            await self._inline(delivery, answer.body, outcome) if answer.status == 200 else outcome
+        )
 
     async def _inline(self, delivery: Delivery, body: bytes, outcome: Delivered) -> Outcome:
         try:
@@ -118,6 +136,20 @@ class Bridge:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": sign(secrets, delivery.id, now, body),
         }
+
+
+def _not_delivered(
+    outcome: Outcome, delivery: Delivery, endpoint: Endpoint, answer: Answer
+) -> Outcome:
+    if answer.status == 404 and endpoint.may_fall_back:
+        # No plugin: what has another way to go must not die of it before that is found out.
+        outcome = Retryable(reason=Reason.AGENT_ERROR, detail="HTTP 404: no plugin is there")
+    if answer.status == 501 and isinstance(outcome, Retryable):
+        detail = f"HTTP 501: it does not know version {PROTOCOL_VERSION} of the agent protocol"
+        outcome = msgspec.structs.replace(outcome, detail=detail)
+    if delivery.uncertain and isinstance(outcome, Retryable):
+        return msgspec.structs.replace(outcome, uncertain=True)
+    return outcome
 
 
 def sign(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes) -> str:

@@ -14,7 +14,7 @@ from gateway.core.components import Form, FormField
 from gateway.core.errors import StoreError
 from gateway.core.events import Action, ActionKind, EventKind
 from gateway.core.ids import UNROUTED, MessageId, Platform, TenantId, WorkspaceId
-from gateway.core.ports import FormOwner, FormPress
+from gateway.core.ports import FormPress
 from gateway.core.tenants import AccessPolicy, Binding, Credential, Tenant, TenantStatus
 from gateway.forms import KeptForms
 from gateway.sealing import Seal
@@ -88,7 +88,8 @@ async def recorded(passage: Passage) -> list[tuple[TenantId, str, str]]:
 async def test_a_form_is_found_for_its_owner(passage: Passage, forms: KeptForms) -> None:
     """With the credential of its workspace, and on record."""
     owner = await forms.owner(press())
-    assert FormOwner(ACME, BOT) == owner
+    assert owner is not None
+    assert (ACME, BOT.bot_token) == (owner.tenant, owner.credential.bot_token)
     assert ORDER == await forms.find(press(), owner)
     assert [(ACME, "found", "")] == await recorded(passage)
 

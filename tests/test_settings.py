@@ -128,6 +128,23 @@ def test_each_way_in_wants_what_it_needs(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.parametrize(
+    ("env", "expected"),
+    [
+        ({}, True),
+        ({"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s"}, False),
+        ({"SLACK_CLIENT_ID": "1.2", "SLACK_CLIENT_SECRET": "s", "SLACK_RECOVERY": "on"}, True),
+        ({"SLACK_RECOVERY": "off"}, False),
+    ],
+)
+def test_gaps_are_filled_where_slack_allows_it(
+    monkeypatch: pytest.MonkeyPatch, env: dict[str, str], expected: bool
+) -> None:
+    """An app that workspaces install by themselves may read a history once a minute."""
+    _set(monkeypatch, {**GOOD, **env})
+    assert expected is load_settings(serving=True).checked_for_serving().recovers
+
+
+@pytest.mark.parametrize(
     "env",
     [
         {"GATEWAY_SEALING_KEYS": "super-secret"},

@@ -15,7 +15,9 @@ CAPABILITIES: Final = Capabilities(
             support=Support.DEGRADED, note="an answer to a message stands in its thread"
         ),
         Ability.STREAMS: Capability(
-            support=Support.DEGRADED, note="posted once, then edited as it grows"
+            support=Support.NATIVE,
+            note="in threads, and in channels for a known recipient; else posted once, then edited "
+            "as it grows",
         ),
         Ability.CARDS: Capability(
             support=Support.DEGRADED, note="shown as blocks, without a frame"

@@ -6,6 +6,7 @@ from adapters.slack.emoji import to_name
 from adapters.slack.errors import rejected
 from adapters.slack.outbound import update_call
 from adapters.slack.posts import sent
+from adapters.slack.tiers import kept_of
 from adapters.slack.web_api import WebApi
 from gateway.core.errors import SendError
 from gateway.core.messages import MessageEdit, ReactionChange, SentMessage, SentRef
@@ -23,8 +24,8 @@ class SlackChanges:
 
         https://docs.slack.dev/reference/methods/chat.update
         """
-        body = update_call(change, ref)
-        answer = await self._api.repeat("chat.update", credential.bot_token, body)
+        body, keep = update_call(change, ref), kept_of("chat.update") if change.is_preview else 0
+        answer = await self._api.repeat("chat.update", credential, body, keep=keep)
         return sent(answer.id("ts") or ref.id)
 
     async def delete(self, ref: SentRef, credential: Credential) -> None:
@@ -33,9 +34,7 @@ class SlackChanges:
         Raises SendError. https://docs.slack.dev/reference/methods/chat.delete
         """
         body = {"channel": ref.conversation.channel, "ts": ref.id}
-        await self._api.repeat(
-            "chat.delete", credential.bot_token, body, excused={"message_not_found"}
-        )
+        await self._api.repeat("chat.delete", credential, body, excused={"message_not_found"})
 
     async def react(self, change: ReactionChange, ref: SentRef, credential: Credential) -> None:
         """Put the emoji on or take it off. Raises SendError.
@@ -49,7 +48,7 @@ class SlackChanges:
         verb, done = ("remove", "no_reaction") if change.remove else ("add", "already_reacted")
         body = {"channel": ref.conversation.channel, "timestamp": ref.id, "name": name}
         try:
-            await self._api.repeat(f"reactions.{verb}", credential.bot_token, body, excused={done})
+            await self._api.repeat(f"reactions.{verb}", credential, body, excused={done})
         except SendError as exc:
             if exc.detail == "invalid_name":
                 raise rejected("emoji: is none that the workspace has") from exc

@@ -11,6 +11,7 @@ import msgspec
 
 from adapters.slack.errors import rejected, repeatable, unreadable_answer
 from adapters.slack.fields import Fields
+from adapters.slack.homes import is_organisation
 from adapters.slack.web_api import WebApi
 from gateway.core.conversations import ConversationRef
 from gateway.core.ids import Platform, WorkspaceId
@@ -59,49 +60,54 @@ class SlackDirectory:
         A public channel is found although the bot is not in it: with `chat:write.public` it may
         post there all the same, and without it Slack refuses the message by name (not_in_channel).
         """
-        channel = await self._find(workspace, target, credential.bot_token)
+        channel = await self._find(workspace, target, credential)
         if not channel:
             return None
         return ConversationRef(platform=Platform.SLACK, workspace=workspace, channel=channel)
 
-    async def _find(self, workspace: WorkspaceId, target: Target, token: str) -> str:
+    async def _find(self, workspace: WorkspaceId, target: Target, credential: Credential) -> str:
         if target.user is not None:
-            return await self._direct(target.user, token)
+            return await self._direct(target.user, credential)
         named = target.channel or ""
         if named.startswith("#"):
-            return await self._named(workspace, named[1:].lower(), token)
-        return await self._existing(workspace, named, token)
+            return await self._named(workspace, named[1:].lower(), credential)
+        return await self._existing(workspace, named, credential)
 
-    async def _direct(self, user: str, token: str) -> str:
+    async def _direct(self, user: str, credential: Credential) -> str:
         """https://docs.slack.dev/reference/methods/conversations.open"""
         # A list of users would open a group, so nothing but one id may pass.
         if not _USER.fullmatch(user):
             return ""
         answer = await self._api.repeat(
-            "conversations.open", token, {"users": user}, excused=_NOBODY
+            "conversations.open", credential, {"users": user}, excused=_NOBODY
         )
         return _channel_of(answer).id("id")
 
-    async def _existing(self, workspace: WorkspaceId, channel: str, token: str) -> str:
+    async def _existing(self, workspace: WorkspaceId, channel: str, credential: Credential) -> str:
         """https://docs.slack.dev/reference/methods/conversations.info"""
         if not _CHANNEL.fullmatch(channel):
             return ""
+        if is_organisation(workspace):
+            # Whether it is there, and in whose workspace, is asked before anything is said there.
+            return channel
         answer = await self._api.read(
-            "conversations.info", token, {"channel": channel}, excused={"channel_not_found"}
+            "conversations.info", credential, {"channel": channel}, excused={"channel_not_found"}
         )
         found = _channel_of(answer)
         return found.id("id") if _is_of(found, workspace) else ""
 
-    async def _named(self, workspace: WorkspaceId, name: str, token: str) -> str:
+    async def _named(self, workspace: WorkspaceId, name: str, credential: Credential) -> str:
+        if is_organisation(workspace):
+            raise rejected("channel: an organisation may have many of one name; give its id")
         listing = self._listings.get(workspace)
         if listing is None or not listing.knows(name, self._now_s()):
-            listing = await self._list(workspace, token)
+            listing = await self._list(workspace, credential)
             self._remember(workspace, listing)
         if name not in listing.channels and not listing.is_whole:
             raise rejected("channel: the workspace has too many to look through; give its id")
         return listing.channels.get(name, "")
 
-    async def _list(self, workspace: WorkspaceId, token: str) -> _Listing:
+    async def _list(self, workspace: WorkspaceId, credential: Credential) -> _Listing:
         """https://docs.slack.dev/reference/methods/conversations.list"""
         query = {
             "types": "public_channel,private_channel",
@@ -112,7 +118,7 @@ class SlackDirectory:
         }
         channels: dict[str, str] = {}
         for _ in range(_MAX_PAGES):
-            page = await self._api.read("conversations.list", token, query)
+            page = await self._api.read("conversations.list", credential, query)
             for channel in page.children("channels"):
                 if channel.id("id") and _is_of(channel, workspace):
                     channels[channel.text("name")] = channel.id("id")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import aiohttp
 
 from gateway.core.deliveries import Reason
-from gateway.core.errors import SendError
+from gateway.core.errors import BudgetSpentError, SendError
 
 _REVOKED = frozenset(
     {
@@ -100,11 +100,14 @@ def wire_error(exc: Wire) -> SendError:
 
 def repeatable(error: SendError) -> SendError:
     """Translate the failure of a call that may be carried out twice: no doubt has to be cleared."""
+    if isinstance(error, BudgetSpentError):
+        return error
     return SendError(
         error.reason,
         error.detail,
         permanent=error.permanent,
         retry_after_s=error.retry_after_s,
+        holds_lane=error.holds_lane,
     )
 
 
@@ -112,7 +115,8 @@ def lookup_error(error: SendError) -> SendError:
     """Translate the failure of looking a message up: it may still have been posted."""
     if error.permanent:
         return SendError(Reason.OUTCOME_UNKNOWN, error.detail, permanent=True)
-    return SendError(error.reason, error.detail, ambiguous=True, retry_after_s=error.retry_after_s)
+    error.ambiguous = True
+    return error
 
 
 def _seconds(retry_after: str | None, default: float | None) -> float | None:

@@ -20,15 +20,16 @@ from adapters.fetching import Fetched, Fetcher, Patience
 from adapters.file_hosts import HostRules
 from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.config import SlackConfig
-from adapters.slack.errors import unreadable_answer
+from adapters.slack.errors import lookup_error, unreadable_answer
 from adapters.slack.fields import Fields
 from adapters.slack.inbound import sent_at
 from adapters.slack.web_api import WebApi
+from gateway.core.budgets import Budget
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
 from gateway.core.events import Attachment
 from gateway.core.messages import FileUpload, SentMessage
-from gateway.core.ports import Download
+from gateway.core.ports import Begins, Download
 from gateway.core.tenants import Credential
 
 SHARE_WAITS_S: Final = (0.1, 0.3, 0.6, 1.0, 2.0, 4.0)
@@ -63,29 +64,33 @@ class SlackFiles:
         config: SlackConfig,
         session: aiohttp.ClientSession,
         *,
+        budget: Budget | None = None,
         share_waits_s: Sequence[float] = SHARE_WAITS_S,
         patience: Patience | None = None,
         resolver: AbstractResolver | None = None,
     ) -> None:
-        self._api = WebApi(config, session)
+        self._api = WebApi(config, session, budget)
         self._fetcher = Fetcher(host_rules(config), patience=patience, resolver=resolver)
         self._share_waits_s = share_waits_s
 
     async def upload(
-        self, upload: FileUpload, content: AsyncIterator[bytes], credential: Credential
+        self,
+        upload: FileUpload,
+        content: AsyncIterator[bytes],
+        credential: Credential,
+        begins: Begins,
     ) -> SentMessage:
         """Post a file. Its message's ts is the id; the file's own id, when Slack took the file but
         has not shown it within 8 s.
 
         Raises SendError: before the last call never ambiguous, for nothing has been posted; after
         it permanent with OUTCOME_UNKNOWN when Slack's answer was lost and the file is not seen,
-        since another attempt could post it twice. What `content` raises goes through.
+        since another attempt could post it twice. What `content` and `begins` raise goes through.
 
         https://docs.slack.dev/reference/methods/files.getUploadURLExternal
         https://docs.slack.dev/reference/methods/files.completeUploadExternal
         """
-        token = credential.bot_token
-        file_id = await self._put(upload, content, token)
+        file_id = await self._put(upload, content, credential)
         channel, thread = upload.conversation.channel, upload.conversation.thread
         completion: dict[str, object] = {
             "files": [{"id": file_id, "title": upload.name}],
@@ -93,15 +98,34 @@ class SlackFiles:
         }
         if thread is not None:
             completion["thread_ts"] = thread
+        await begins(file_id)
         try:
-            answer = await self._api.write("files.completeUploadExternal", token, completion)
+            answer = await self._api.write("files.completeUploadExternal", credential, completion)
         except SendError as exc:
             if not exc.ambiguous:
                 raise
-            return await self._found_or_unknown(file_id, channel, token, exc)
+            return await self._found_or_unknown(file_id, channel, credential, exc)
         shown = next((_ts(file, channel) for file in answer.children("files")), "")
-        ts = shown or await self._shared(file_id, channel, token)
+        ts = shown or await self._shared(file_id, channel, credential)
         return _sent(ts) if ts else SentMessage(id=file_id)
+
+    async def find_upload(
+        self, upload: FileUpload, file: str, credential: Credential
+    ) -> SentMessage:
+        """Look whether a file whose last call may have been made stands in the conversation.
+
+        Raises SendError: permanent with OUTCOME_UNKNOWN when it is not seen, as `upload` does.
+        https://docs.slack.dev/reference/methods/files.info
+        """
+        channel = upload.conversation.channel
+        try:
+            ts = _ts(await self._info(file, credential), channel)
+        except SendError as exc:
+            raise lookup_error(exc) from exc
+        ts = ts or await self._shared(file, channel, credential)
+        if not ts:
+            raise SendError(Reason.OUTCOME_UNKNOWN, "the file is not seen", permanent=True)
+        return _sent(ts)
 
     @asynccontextmanager
     async def download(
@@ -114,7 +138,7 @@ class SlackFiles:
         https://docs.slack.dev/reference/objects/file-object
         https://docs.slack.dev/reference/methods/files.info
         """
-        url = attachment.url or await self._url(attachment.id, credential.bot_token)
+        url = attachment.url or await self._url(attachment.id, credential)
         limit = CAPABILITIES.limits.file_bytes
         async with self._fetcher.get(url, max_bytes=limit, token=credential.bot_token) as fetched:
             if _is_login_page(fetched, attachment):
@@ -122,10 +146,12 @@ class SlackFiles:
                 raise SendError(Reason.NOT_INSTALLED, detail, permanent=True)
             yield Download(content=fetched.content, size_bytes=fetched.size_bytes)
 
-    async def _put(self, upload: FileUpload, content: AsyncIterator[bytes], token: str) -> str:
+    async def _put(
+        self, upload: FileUpload, content: AsyncIterator[bytes], credential: Credential
+    ) -> str:
         """Bring the bytes to Slack, which nobody sees yet; return the file's id."""
         wanted = {"filename": upload.name, "length": str(upload.size_bytes)}
-        place = await self._api.read("files.getUploadURLExternal", token, wanted)
+        place = await self._api.read("files.getUploadURLExternal", credential, wanted)
         file_id, url = place.id("file_id"), place.text("upload_url")
         if not file_id or not url:
             raise SendError(Reason.PLATFORM_ERROR, "the answer names no place for the file")
@@ -133,15 +159,15 @@ class SlackFiles:
         return file_id
 
     async def _found_or_unknown(
-        self, file_id: str, channel: str, token: str, lost: SendError
+        self, file_id: str, channel: str, credential: Credential, lost: SendError
     ) -> SentMessage:
-        ts = await self._shared(file_id, channel, token)
+        ts = await self._shared(file_id, channel, credential)
         if ts:
             return _sent(ts)
         # Not seen is not "not posted": Slack shares a file when it has scanned it.
         raise SendError(Reason.OUTCOME_UNKNOWN, lost.detail, permanent=True) from lost
 
-    async def _shared(self, file_id: str, channel: str, token: str) -> str:
+    async def _shared(self, file_id: str, channel: str, credential: Credential) -> str:
         """Wait until the file stands in the channel; return its message's ts, "" if it never did.
 
         https://docs.slack.dev/reference/methods/files.info
@@ -149,7 +175,7 @@ class SlackFiles:
         for wait_s in self._share_waits_s:
             await asyncio.sleep(wait_s)
             try:
-                ts = _ts(await self._info(file_id, token), channel)
+                ts = _ts(await self._info(file_id, credential), channel)
             except SendError as exc:
                 if exc.permanent:
                     return ""
@@ -158,15 +184,15 @@ class SlackFiles:
                 return ts
         return ""
 
-    async def _url(self, file_id: str, token: str) -> str:
-        file = await self._info(file_id, token)
+    async def _url(self, file_id: str, credential: Credential) -> str:
+        file = await self._info(file_id, credential)
         url = file.text("url_private_download") or file.text("url_private")
         if not url:
             raise SendError(Reason.PLATFORM_REJECTED, "the file has no URL", permanent=True)
         return url
 
-    async def _info(self, file_id: str, token: str) -> Fields:
-        answer = await self._api.read("files.info", token, {"file": file_id})
+    async def _info(self, file_id: str, credential: Credential) -> Fields:
+        answer = await self._api.read("files.info", credential, {"file": file_id})
         if "file" not in answer:
             raise unreadable_answer("the answer describes no file")
         return answer.child("file")

@@ -19,9 +19,12 @@ _KNOWN_TYPES = frozenset({"hello", "disconnect", EVENTS_API, SLASH_COMMANDS, INT
 _KNOWN_ENDS = frozenset({"warning", "refresh_requested", "link_disabled", "too_many_websockets"})
 
 
-class Hello(msgspec.Struct, frozen=True):
-    """The connection stands."""
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """The connection stands. `connections` is how many the app has by Slack's count, this one
+    included; 0 when it does not say.
+    """
 
+    connections: int = 0
     type: str = "hello"
 
 
@@ -65,7 +68,7 @@ def _read_object(document: dict[str, object]) -> Frame:
     kind = _one_of(_KNOWN_TYPES, fields.text("type"))
     envelope_id = fields.text("envelope_id")
     if kind == "hello":
-        return Hello()
+        return Hello(connections=fields.count("num_connections"))
     if kind == "disconnect":
         return Disconnect(reason=_one_of(_KNOWN_ENDS, fields.text("reason")))
     if envelope_id:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 from adapters.slack.fields import Fields
@@ -24,6 +26,8 @@ from gateway.core.events import (
 )
 from gateway.core.ids import WorkspaceId
 
+_MAX_GROWING = 10
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 _MEMBER_KINDS = {
     "member_joined_channel": EventKind.MEMBER_JOINED,
     "member_left_channel": EventKind.MEMBER_LEFT,
@@ -129,7 +133,7 @@ def stopped(event: Fields, context: Context) -> InboundEvent:
     """
     channel, root = event.required_id("channel"), event.id("thread_ts")
     moment = event.id("event_ts")
-    return happened(
+    heard = happened(
         context,
         EventKind.AGENT_STOPPED,
         place(context, channel, thread=root, kind=conversation_kind(event)),
@@ -137,6 +141,16 @@ def stopped(event: Fields, context: Context) -> InboundEvent:
         message_id=root or moment or context.event_id,
         at=moment,
     )
+    growing = event.texts("streaming_message_ts")[:_MAX_GROWING]
+    keys = tuple(stop_key(channel, ts) for ts in growing if _TS.fullmatch(ts))
+    return msgspec.structs.replace(heard, dedupe_keys=(*heard.dedupe_keys, *keys))
+
+
+def stop_key(channel: str, ts: str) -> str:
+    """Name the stop of a message that was growing: Slack tells of it once by an event, and again to
+    who would let it grow further.
+    """
+    return f"stopped:{channel}:{ts}"
 
 
 def uninstalled(event: Fields, context: Context) -> InboundEvent:

@@ -32,13 +32,11 @@ class Intakes:
     def __init__(
         self,
         config: SlackConfig,
-        session: aiohttp.ClientSession,
         observe: Observer,
         dialogs: Dialogs,
         authorizations: Authorizations | None,
     ) -> None:
         self._config = config
-        self._session = session
         self._observe = observe
         self._dialogs = dialogs
         self._authorizations = authorizations
@@ -47,7 +45,6 @@ class Intakes:
         """Socket Mode."""
         return SlackSource(
             self._config,
-            self._session,
             ignore=self._observe.ignored,
             observe=self._observe,
             dialogs=self._dialogs,
@@ -77,6 +74,6 @@ async def open_intakes(
     dialogs = Dialogs(api, forms)
     authorizations = Authorizations(api, config.app_token) if config.app_token else None
     try:
-        yield Intakes(config, session, observe, dialogs, authorizations)
+        yield Intakes(config, observe, dialogs, authorizations)
     finally:
         await dialogs.close()

@@ -10,6 +10,7 @@ from adapters.markdown.render import render_parts
 from adapters.markdown.slack import SLACK
 from adapters.slack import components
 from adapters.slack.errors import rejected
+from adapters.slack.homes import is_organisation
 from gateway.core.messages import MessageEdit, OutboundMessage, SentRef
 
 MAX_TEXT_CHARS = 3_900
@@ -37,9 +38,14 @@ def post_message_call(message: OutboundMessage) -> dict[str, object]:
 
     Raises SendError, permanent, naming the field of the message that cannot be asked of Slack.
     """
-    metadata = {"event_type": METADATA_EVENT_TYPE, "event_payload": {"marker": message.marker}}
     plain: dict[str, object] = {"mrkdwn": True, "unfurl_links": False, "unfurl_media": False}
+    metadata = metadata_of(message.marker)
     return plain | _shown(message) | _place(message) | {"metadata": metadata}
+
+
+def metadata_of(marker: str) -> dict[str, object]:
+    """Return the metadata by which a message is found again."""
+    return {"event_type": METADATA_EVENT_TYPE, "event_payload": {"marker": marker}}
 
 
 def post_ephemeral_call(message: OutboundMessage) -> dict[str, object]:
@@ -84,6 +90,8 @@ def _shown(act: OutboundMessage | MessageEdit) -> dict[str, object]:
     unless the agent made blocks of its own.
     """
     raw = _checked(act.raw or {})
+    if is_organisation(act.conversation.workspace):
+        _check_draws_on_nothing(raw)
     own_blocks = raw.get("blocks", [])
     text = "" if own_blocks else act.text
     blocks = [*own_blocks, *components.slack_blocks(act.components, render=render, text=text)]
@@ -104,3 +112,23 @@ def _checked(raw: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(value, kind):
             raise rejected(f"raw.{name}: is not a {'list' if kind is list else 'boolean'}")
     return dict(raw)
+
+
+def _check_draws_on_nothing(raw: Mapping[str, Any]) -> None:
+    """Raise SendError for what Slack would fetch by the token of an organisation, which sees the
+    files and messages of workspaces that are other tenants'.
+    https://docs.slack.dev/reference/block-kit/composition-objects/slack-file-object
+    https://docs.slack.dev/messaging/unfurling-links-in-messages
+    """
+    for name in sorted(_UNFURLS & raw.keys()):
+        if raw[name]:
+            raise rejected(f"raw.{name}: links of an organisation's messages are not unfurled")
+    rest: list[object] = [raw]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict):
+            if "slack_file" in value:
+                raise rejected("raw: slack_file may be another tenant's; use files")
+            rest += value.values()
+        elif isinstance(value, list):
+            rest += value

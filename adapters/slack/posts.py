@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+
 from adapters.slack.errors import lookup_error, unreadable_answer
 from adapters.slack.fields import Fields
 from adapters.slack.inbound import sent_at
@@ -41,7 +43,7 @@ class SlackPosts:
             method, call, field = "chat.postMessage", post_message_call(message), "ts"
         else:
             method, call, field = "chat.postEphemeral", post_ephemeral_call(message), "message_ts"
-        answer = await self._api.write(method, credential.bot_token, call)
+        answer = await self._api.write(method, credential, call)
         return sent(answer.id(field))
 
     async def find_sent(
@@ -62,20 +64,31 @@ class SlackPosts:
         except SendError as exc:
             raise lookup_error(exc) from exc
 
-    async def _find(self, message: OutboundMessage, credential: Credential) -> SentMessage | None:
+    async def candidates(
+        self, message: OutboundMessage, credential: Credential
+    ) -> AsyncIterator[Fields]:
+        """List what stands where `message` would stand, since it was accepted. Raises SendError,
+        permanent when there is too much of it.
+        """
         method, query = _lookup(message)
         for _ in range(_MAX_PAGES):
-            page = await self._api.read(method, credential.bot_token, query)
+            page = await self._api.read(method, credential, query)
             if "messages" not in page:
                 raise unreadable_answer("the answer lists no messages")
             for candidate in page.children("messages"):
-                if _carries(candidate, message.marker) and candidate.id("ts"):
-                    return sent(candidate.id("ts"))
+                if candidate.id("ts"):
+                    yield candidate
             cursor = page.child("response_metadata").text("next_cursor")
             if not cursor:
-                return None
+                return
             query["cursor"] = cursor
         raise SendError(Reason.OUTCOME_UNKNOWN, "too many messages to look through", permanent=True)
+
+    async def _find(self, message: OutboundMessage, credential: Credential) -> SentMessage | None:
+        async for candidate in self.candidates(message, credential):
+            if carries(candidate, message.marker):
+                return sent(candidate.id("ts"))
+        return None
 
 
 def sent(ts: str) -> SentMessage:
@@ -106,7 +119,8 @@ def _oldest_s(message: OutboundMessage) -> float:
     return message.created_at.timestamp() - _CLOCKS_APART_S
 
 
-def _carries(candidate: Fields, marker: str) -> bool:
+def carries(candidate: Fields, marker: str) -> bool:
+    """Whether a message is the one of that marker."""
     metadata = candidate.child("metadata")
     is_ours = metadata.text("event_type") == METADATA_EVENT_TYPE
     return is_ours and metadata.child("event_payload").text("marker") == marker

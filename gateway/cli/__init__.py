@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from gateway.cli import audit, demo, dlq, registry, secrets, serve, slack, tenant, workspace
+from gateway.cli import (
+    audit,
+    demo,
+    dlq,
+    openclaw,
+    registry,
+    secrets,
+    serve,
+    slack,
+    tenant,
+    workspace,
+)
 
 app = typer.Typer(
     name="channel-gateway",
@@ -19,6 +30,7 @@ app.command("demo")(demo.demo)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(workspace.app, name="workspace")
 app.add_typer(slack.app, name="slack")
+app.add_typer(openclaw.app, name="openclaw")
 app.add_typer(registry.app, name="registry")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(audit.app, name="audit")

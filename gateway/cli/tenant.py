@@ -44,6 +44,8 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
     burst: options.Burst = None,
     max_queued: options.MaxQueued = None,
     concurrency: options.Concurrency = None,
+    max_file: options.MaxFile = None,
+    max_files: options.MaxFiles = None,
     when_full: options.WhenFull = None,
     max_attempts: options.MaxAttempts = None,
     max_age: options.MaxAge = None,
@@ -57,6 +59,12 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
     reactions: options.Reacts = None,
     commander: options.Commander = None,
     reply_token: options.ReplyToken = None,
+    mode: options.HowSpokenTo = None,
+    direct_url: options.DirectUrl = None,
+    direct_surface: options.DirectSurface = None,
+    direct_agent: options.DirectAgent = None,
+    direct_timeout: options.DirectTimeout = None,
+    direct_token_stdin: options.DirectTokenStdin = False,
     as_json: AsJson = False,
 ) -> None:
     """Add a tenant; prints its agent key and its signing secret, once."""
@@ -70,6 +78,8 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
         burst=burst,
         max_queued=max_queued,
         concurrency=concurrency,
+        max_file=max_file,
+        max_files=max_files,
         when_full=when_full,
         max_attempts=max_attempts,
         max_age=max_age,
@@ -83,9 +93,12 @@ def add(  # noqa: PLR0913 - one parameter an option, as typer reads them
         reactions=reactions,
         commander=commander,
         reply_token=reply_token,
+        mode=mode,
+        direct=options.DirectOptions(direct_url, direct_surface, direct_agent, direct_timeout),
     )
+    token = options.read_direct_token(direct_url, from_stdin=direct_token_stdin)
     spec = given.applied_to(TenantSpec(id=tenant_id(tenant), endpoint_url=endpoint))
-    created = with_stores(lambda stores: stores.provisioning.add_tenant(spec))
+    created = with_stores(lambda stores: stores.provisioning.add_tenant(spec, token))
     if as_json:
         json_out(created)
         return
@@ -108,6 +121,8 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
     burst: options.Burst = None,
     max_queued: options.MaxQueued = None,
     concurrency: options.Concurrency = None,
+    max_file: options.MaxFile = None,
+    max_files: options.MaxFiles = None,
     when_full: options.WhenFull = None,
     max_attempts: options.MaxAttempts = None,
     max_age: options.MaxAge = None,
@@ -121,6 +136,12 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
     reactions: options.Reacts = None,
     commander: options.Commander = None,
     reply_token: options.ReplyToken = None,
+    mode: options.HowSpokenTo = None,
+    direct_url: options.DirectUrl = None,
+    direct_surface: options.DirectSurface = None,
+    direct_agent: options.DirectAgent = None,
+    direct_timeout: options.DirectTimeout = None,
+    direct_token_stdin: options.DirectTokenStdin = False,
     as_json: AsJson = False,
 ) -> None:
     """Change what is given. A repeatable option replaces its whole list, '' empties it."""
@@ -134,6 +155,8 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
         burst=burst,
         max_queued=max_queued,
         concurrency=concurrency,
+        max_file=max_file,
+        max_files=max_files,
         when_full=when_full,
         max_attempts=max_attempts,
         max_age=max_age,
@@ -147,20 +170,19 @@ def set_(  # noqa: PLR0913 - one parameter an option, as typer reads them
         reactions=reactions,
         commander=commander,
         reply_token=reply_token,
+        mode=mode,
+        direct=options.DirectOptions(direct_url, direct_surface, direct_agent, direct_timeout),
     )
+    token = options.read_direct_token(direct_url, from_stdin=direct_token_stdin)
     wanted = tenant_id(tenant)
 
     async def work(stores: Stores) -> TenantRecord:
-        changed = await stores.provisioning.edit_tenant(wanted, given.applied_to)
-        if endpoint is not None:
+        changed = await stores.provisioning.edit_tenant(wanted, given.applied_to, token)
+        if endpoint is not None or direct_url is not None or mode is not None:
             await let_go(stores, wanted)
         return changed
 
-    changed = with_stores(work)
-    if as_json:
-        json_out(changed)
-    else:
-        pairs(f"Tenant {wanted}", fields(changed))
+    _show_changed(with_stores(work), as_json)
 
 
 @app.command("list")
@@ -251,6 +273,13 @@ def rotate_key(
         json_out({"id": wanted, name.replace(" ", "_"): secret})
     else:
         _once(f"The old {name} of tenant {wanted} ends in {grace}.", {name: secret})
+
+
+def _show_changed(record: TenantRecord, as_json: bool) -> None:
+    if as_json:
+        json_out(record)
+    else:
+        pairs(f"Tenant {record.spec.id}", fields(record))
 
 
 def _once(what: str, secrets: dict[str, str]) -> None:

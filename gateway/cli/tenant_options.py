@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
@@ -15,10 +16,13 @@ from gateway.core.retry import RetryPolicy
 from gateway.core.tenants import (
     AccessPolicy,
     Agents,
+    DirectRoad,
     HistoryScope,
     Limits,
+    Mode,
     Overflow,
     Reactions,
+    Surface,
 )
 from gateway.provisioning.validation import MAX_HISTORY_MESSAGES
 
@@ -34,6 +38,10 @@ Rate = Annotated[str | None, typer.Option(metavar="N/min", help="Events a minute
 Burst = Annotated[int | None, typer.Option(help="Events at once, before the rate counts.")]
 MaxQueued = Annotated[int | None, typer.Option(help="Deliveries that may wait.")]
 Concurrency = Annotated[int | None, typer.Option(help="Deliveries at the same moment.")]
+MaxFile = Annotated[int | None, typer.Option(metavar="MIB", help="Largest file, either way.")]
+MaxFiles = Annotated[
+    int | None, typer.Option(metavar="MIB", help="All files that its agents bring within a day.")
+]
 WhenFull = Annotated[Overflow | None, typer.Option(help="What a full queue does with what comes.")]
 MaxAttempts = Annotated[int | None, typer.Option(help="Attempts before a dead letter.")]
 MaxAge = Annotated[
@@ -74,6 +82,57 @@ ReplyToken = Annotated[
 ]
 
 
+HowSpokenTo = Annotated[
+    Mode | None,
+    typer.Option("--mode", help="By its plugin, direct to OpenClaw, or direct without plugin."),
+]
+DirectUrl = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="OpenClaw's own address, http://host:18789; '' forgets it."),
+]
+DirectSurface = Annotated[
+    Surface | None, typer.Option(help="Which endpoint of OpenClaw's takes turns.")
+]
+DirectAgent = Annotated[
+    str | None, typer.Option(help="Who answers there; '' for whom routing chose.")
+]
+DirectTimeout = Annotated[
+    float | None, typer.Option(metavar="SECONDS", help="How long a turn may take.")
+]
+DirectTokenStdin = Annotated[
+    bool,
+    typer.Option("--direct-token-stdin", help="Read OpenClaw's gateway token from standard input."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class DirectOptions:
+    """What was given of direct mode; None is not given."""
+
+    url: str | None
+    surface: Surface | None
+    agent: str | None
+    timeout: float | None
+
+    def applied_to(self, direct: DirectRoad | None) -> DirectRoad | None:
+        """Change what was given. Raises typer.BadParameter."""
+        if self.url == "":
+            return None
+        if direct is None and self.url is None:
+            if self.surface or self.agent or self.timeout is not None:
+                raise typer.BadParameter("--direct-url is needed first")
+            return None
+        road = _with(
+            direct or DirectRoad(url=""),
+            url=self.url,
+            surface=self.surface,
+            timeout_s=self.timeout,
+        )
+        if self.agent is None:
+            return road
+        return msgspec.structs.replace(road, agent=agent_id(self.agent) if self.agent else None)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantOptions:
     """What was given on the command line; None is not given.
@@ -90,6 +149,8 @@ class TenantOptions:
     burst: int | None
     max_queued: int | None
     concurrency: int | None
+    max_file: int | None
+    max_files: int | None
     when_full: Overflow | None
     max_attempts: int | None
     max_age: str | None
@@ -103,11 +164,14 @@ class TenantOptions:
     reactions: Reactions | None
     commander: Many
     reply_token: bool | None
+    mode: Mode | None
+    direct: DirectOptions
 
     def applied_to(self, spec: TenantSpec) -> TenantSpec:
         """Change what was given. Raises typer.BadParameter."""
+        direct = self.direct.applied_to(spec.direct)
         return _with(
-            spec,
+            msgspec.structs.replace(spec, direct=direct),
             endpoint_url=self.endpoint,
             name=self.name,
             timeout_s=self.timeout,
@@ -117,6 +181,7 @@ class TenantOptions:
             retry=self._retry(spec.retry),
             history=_with(spec.history, messages=self.history, scope=self.history_scope),
             require_reply_token=self.reply_token,
+            mode=self.mode,
         )
 
     def _agents(self, agents: Agents) -> Agents:
@@ -146,6 +211,8 @@ class TenantOptions:
             event_burst=self.burst,
             max_queued=self.max_queued,
             concurrency=self.concurrency,
+            file_bytes=_mebibytes(self.max_file),
+            stored_file_bytes=_mebibytes(self.max_files),
             overflow=self.when_full,
         )
 
@@ -157,12 +224,37 @@ class TenantOptions:
         )
 
 
+def read_direct_token(url: str | None, *, from_stdin: bool) -> str | None:
+    """Read OpenClaw's gateway token: from standard input, or unseen on a terminal when a new
+    `url` was given. None when there is none. Raises typer.BadParameter.
+    """
+    if from_stdin:
+        token = sys.stdin.readline().strip()
+        if not token:
+            raise typer.BadParameter("--direct-token-stdin: standard input is empty")
+        return token
+    if not url or not sys.stdin.isatty():
+        return None
+    answer: str = typer.prompt(
+        "OpenClaw's gateway token (empty to keep what is stored)",
+        default="",
+        hide_input=True,
+        show_default=False,
+        err=True,
+    )
+    return answer.strip() or None
+
+
 _S = TypeVar("_S", bound=msgspec.Struct)
 
 
 def _with(struct: _S, **given: object) -> _S:
     changes = {field: value for field, value in given.items() if value is not None}
     return msgspec.structs.replace(struct, **changes)
+
+
+def _mebibytes(given: int | None) -> int | None:
+    return None if given is None else given * 1024 * 1024
 
 
 def _texts(given: Many) -> tuple[str, ...] | None:

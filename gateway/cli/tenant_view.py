@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.archive.records import TenantRecord
-from gateway.core.tenants import HistoryPolicy, HistoryScope
+from gateway.core.tenants import DirectRoad, HistoryPolicy, HistoryScope
 from gateway.provisioning.views import TenantView
 
 
@@ -15,6 +15,8 @@ def fields(record: TenantRecord) -> dict[str, object]:
         "status": record.status,
         "endpoint": spec.endpoint_url,
         "timeout": f"{spec.timeout_s:g} s",
+        "mode": spec.mode,
+        "direct": _direct(spec.direct),
         "agents": _named({"default": spec.agents.default, **spec.agents.by_channel}),
         "direct messages": spec.access.direct_messages,
         "mention required": spec.access.require_mention,
@@ -27,6 +29,8 @@ def fields(record: TenantRecord) -> dict[str, object]:
         "reply token required": spec.require_reply_token,
         "rate": f"{spec.limits.events_per_minute}/min, {spec.limits.event_burst} at once",
         "queue": f"{spec.limits.max_queued} waiting, {spec.limits.concurrency} at a time",
+        "files": f"{_mebibytes(spec.limits.file_bytes)} each, "
+        f"{_mebibytes(spec.limits.stored_file_bytes)} a day",
         "when full": spec.limits.overflow,
         "retries": f"{spec.retry.max_attempts} attempts, {spec.retry.max_age_s / 3600:g} h",
         "added": record.created_at,
@@ -40,11 +44,23 @@ def belongings(view: TenantView) -> dict[str, object]:
         "workspaces": "\n".join(workspaces) or "none",
         "agent keys": view.agent_keys,
         "signing secrets": view.signing_secrets,
+        "direct token": "stored" if view.direct_token else "none",
     }
+
+
+def _mebibytes(size_bytes: int) -> str:
+    return f"{size_bytes / (1024 * 1024):g} MiB"
 
 
 def _named(agents: dict[str, str]) -> str:
     return ", ".join(f"{place}: {agent}" for place, agent in agents.items())
+
+
+def _direct(direct: DirectRoad | None) -> str:
+    if direct is None:
+        return "none"
+    who = f", agent {direct.agent}" if direct.agent else ""
+    return f"{direct.url} ({direct.surface}{who}, {direct.timeout_s:g} s a turn)"
 
 
 def _history(history: HistoryPolicy) -> str:

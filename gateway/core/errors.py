@@ -9,6 +9,9 @@ GatewayError
 │   ├── NotFoundError
 │   └── ConflictError
 └── SendError              a platform did not take a message
+    ├── BudgetSpentError   nor was it asked: it allows no more for now
+    ├── StreamRefusedError it will not let this message grow: it can still be posted
+    └── StreamEndedError   it does not let it grow any more
 """
 
 from __future__ import annotations
@@ -53,6 +56,8 @@ class SendError(GatewayError):
 
     `retry_after_s` is what the platform asked for. `permanent` means that the same call will never
     work. `ambiguous` means that the message may have been posted although no answer came.
+    `holds_lane` means that nothing more may be posted into the channel until then, when the
+    platform has had too much.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class SendError(GatewayError):
         permanent: bool = False,
         ambiguous: bool = False,
         retry_after_s: float | None = None,
+        holds_lane: bool = True,
     ) -> None:
         super().__init__(f"{reason.value}: {detail}")
         self.reason = reason
@@ -70,3 +76,35 @@ class SendError(GatewayError):
         self.permanent = permanent
         self.ambiguous = ambiguous
         self.retry_after_s = retry_after_s
+        self.holds_lane = holds_lane
+
+
+class BudgetSpentError(SendError):
+    """What a platform allows within a minute is used up. It was not asked, so nothing is held."""
+
+    def __init__(self, call: str, wait_s: float) -> None:
+        super().__init__(
+            Reason.PLATFORM_RATE_LIMITED,
+            f"the budget of {call} is spent",
+            retry_after_s=wait_s,
+            holds_lane=False,
+        )
+
+
+class StreamRefusedError(SendError):
+    """A message cannot begin as one that grows, and nothing was posted.
+
+    `may_edit` is false when edits of it could not be shown either: then its end is posted, whole.
+    """
+
+    def __init__(self, detail: str, *, may_edit: bool = True) -> None:
+        super().__init__(Reason.PLATFORM_REJECTED, detail, permanent=True)
+        self.may_edit = may_edit
+
+
+class StreamEndedError(SendError):
+    """A message grows no more, and nothing was added to it: the platform ended it, or a user."""
+
+    def __init__(self, detail: str, *, by_user: bool = False) -> None:
+        super().__init__(Reason.PLATFORM_REJECTED, detail, permanent=True)
+        self.by_user = by_user

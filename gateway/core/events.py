@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from gateway.core.conversations import ConversationKind, ConversationRef
 from gateway.core.ids import EventId, WorkspaceId
+
+RECOVERED: Final = "recovered"
+"""How `platform_kind` begins when an event never came, and was read from the platform's history."""
 
 
 class EventKind(StrEnum):

@@ -74,6 +74,8 @@ class MessageEdit(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="edit
     text: str
     components: tuple[Component, ...] = ()
     raw: dict[str, Any] | None = None
+    is_preview: bool = False
+    """Whether nothing is lost when it is not made: what must be seen goes first then."""
 
 
 class MessageDelete(_Act, frozen=True, kw_only=True, omit_defaults=True, tag="delete"):

@@ -4,14 +4,15 @@ some platforms have is a Protocol of its own, never an optional member here.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from gateway.core.capabilities import Capabilities
 from gateway.core.components import Form
-from gateway.core.conversations import ConversationRef
+from gateway.core.conversations import ConversationKind, ConversationRef
 from gateway.core.events import Attachment, Ignored, InboundEvent
 from gateway.core.events import Sender as Person
 from gateway.core.files import KeptFile
@@ -23,8 +24,6 @@ from gateway.core.messages import (
     ReactionChange,
     SentMessage,
     SentRef,
-    StreamFinish,
-    StreamStart,
     Target,
 )
 from gateway.core.tenants import Credential
@@ -108,22 +107,36 @@ class Reacts(Protocol):
         """Put the emoji on or take it off. Raises SendError."""
 
 
+Begins = Callable[[str], Awaitable[None]]
+"""Told the platform's id of a file, "" where it has none yet, right before it is posted."""
+
+
 @runtime_checkable
 class Uploads(Protocol):
     """Files can be posted."""
 
     async def upload(
-        self, upload: FileUpload, content: AsyncIterator[bytes], credential: Credential
+        self,
+        upload: FileUpload,
+        content: AsyncIterator[bytes],
+        credential: Credential,
+        begins: Begins,
     ) -> SentMessage:
-        """Post the file. `content` is read once, as it comes. Raises SendError."""
+        """Post the file. `content` is read once, as it comes; `begins` is called before anybody can
+        see the file, and what it raises goes through. Raises SendError.
+        """
 
 
 @runtime_checkable
 class UploadReadback(Protocol):
     """A platform on which a file of ours can be found again after a lost answer."""
 
-    async def find_upload(self, upload: FileUpload, credential: Credential) -> SentMessage | None:
-        """Look for the platform's copy. Raises SendError when it cannot be known."""
+    async def find_upload(
+        self, upload: FileUpload, file: str, credential: Credential
+    ) -> SentMessage | None:
+        """Look for the platform's copy; `file` is what `begins` was told. Raises SendError when it
+        cannot be known.
+        """
 
 
 @runtime_checkable
@@ -135,26 +148,6 @@ class Typing(Protocol):
 
     async def typing(self, ref: ConversationRef, credential: Credential, *, on: bool) -> None:
         """Show it, or take it back where that can be done. Raises SendError."""
-
-
-@runtime_checkable
-class Streams(Protocol):
-    """Messages that grow are native. Elsewhere they are posted once and edited.
-
-    What is begun and added is Markdown as the agent wrote it, since a piece of it means nothing by
-    itself: the sender makes it harmless. How it ends is rendered.
-    """
-
-    async def start(self, start: StreamStart, text: str, credential: Credential) -> SentMessage:
-        """Begin with `text`. Raises SendError."""
-
-    async def append(self, sent: SentRef, text: str, credential: Credential) -> None:
-        """Add `text` to what is shown. Raises SendError."""
-
-    async def finish(
-        self, finish: StreamFinish, sent: SentRef, credential: Credential
-    ) -> SentMessage:
-        """End with the whole text, whatever has been shown. Raises SendError."""
 
 
 @runtime_checkable
@@ -183,6 +176,40 @@ class People(Protocol):
 
     async def person(self, sender: Person, credential: Credential) -> Person:
         """Fill in name, locale and roles. Raises SendError."""
+
+
+@runtime_checkable
+class Fallible(Protocol):
+    """A source that can be deaf without knowing."""
+
+    def condemn(self) -> None:
+        """Replace all connections: something is known that they should have brought."""
+
+    def take_deaf_since(self) -> datetime | None:
+        """Tell, once, since when a connection may have been deaf that has been replaced for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where something may have been said and not heard: a thread, or with no thread in `ref` what
+    begins there. `enterprise` as in InboundEvent.
+    """
+
+    ref: ConversationRef
+    kind: ConversationKind
+    enterprise: WorkspaceId | None = None
+
+
+class Recalls(Protocol):
+    """A platform on which what was said can be read again."""
+
+    async def said_since(
+        self, spot: Spot, since: datetime, credential: Credential
+    ) -> list[InboundEvent]:
+        """Read what others said there after `since`, oldest first, under the dedupe keys that it
+        has when it comes by itself. May take minutes, to stay below the platform's limits. Raises
+        SendError.
+        """
 
 
 @dataclass(frozen=True, slots=True)

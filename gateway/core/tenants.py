@@ -8,6 +8,7 @@ from urllib.parse import urljoin
 
 import msgspec
 
+from gateway.core.budgets import Account
 from gateway.core.events import Sender, SenderRole
 from gateway.core.ids import AgentId, Platform, TenantId, WorkspaceId
 from gateway.core.retry import RetryPolicy
@@ -122,11 +123,15 @@ class Binding(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
 
 
-class Credential(msgspec.Struct, frozen=True, kw_only=True):
-    """What a platform wants to see before it lets the bot speak into a workspace."""
+class Credential(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a platform wants to see before it lets the bot speak into a workspace.
+
+    `account` is whose calls those made with it are: never kept, and told by who opens it.
+    """
 
     bot_token: str
     bot_user: str | None = None
+    account: Account | None = None
 
     def __repr__(self) -> str:
         """Keep the token out of logs and tracebacks."""

@@ -107,7 +107,7 @@ def _edit_order(message: MessageId, known: Known, place: Place, composed: Compos
     acts: list[Act] = [
         composed.edit(change, ref, index, (message, part)) for index, part in enumerate(kept)
     ]
-    acts += _deletes(change, place, message, surplus, first=len(kept) + 1)
+    acts += deletes(change, place, message, surplus, first=len(kept) + 1)
     own = len(acts)
     added = range(shape.last + 1, shape.last + 1 + len(composed.texts) - len(kept))
     acts += (
@@ -125,7 +125,7 @@ def _edit_order(message: MessageId, known: Known, place: Place, composed: Compos
     )
     fields |= ledger_changes.queued([*added, *(each.part for each in uploads)])
     ledgers = (
-        _own_ledger(change, known.conversation, own),
+        own_ledger(change, known.conversation, own),
         LedgerChange(message=message, fields=fields, expects=known.seen),
     )
     return Order(change, AuditAction.MESSAGE_EDITED, (*acts, *uploads), ledgers)
@@ -134,12 +134,12 @@ def _edit_order(message: MessageId, known: Known, place: Place, composed: Compos
 def removal(message: MessageId, known: Known, place: Place) -> Order:
     """Make the order that removes all of a message, an open stream too."""
     change, shape = new_message_id(), known.shape
-    acts = tuple(_deletes(change, place, message, shape.parts, first=1))
+    acts = tuple(deletes(change, place, message, shape.parts, first=1))
     fields = ledger_changes.shaped(Shape(last=shape.last))
     if shape.streaming:
         fields |= ledger_changes.ended_stream()
     ledgers = (
-        _own_ledger(change, known.conversation, len(acts)),
+        own_ledger(change, known.conversation, len(acts)),
         LedgerChange(message=message, fields=fields, expects=known.seen),
     )
     return Order(change, AuditAction.MESSAGE_DELETED, acts, ledgers)
@@ -155,13 +155,14 @@ def _reaction_order(react: React, place: Place, part: int) -> Order:
         emoji=react.emoji,
         remove=react.remove,
     )
-    own = _own_ledger(change, place.ref.id, 1)
+    own = own_ledger(change, place.ref.id, 1)
     return Order(change, AuditAction.REACTION_CHANGED, (act,), (own,))
 
 
-def _deletes(
+def deletes(
     change: MessageId, place: Place, message: MessageId, parts: tuple[int, ...], *, first: int
 ) -> list[MessageDelete]:
+    """Make the acts that remove these parts of a message, numbered from `first` on."""
     return [
         MessageDelete(
             id=change, conversation=place.ref, part=number, target=message, target_part=part
@@ -170,6 +171,7 @@ def _deletes(
     ]
 
 
-def _own_ledger(change: MessageId, conversation: ConversationId, acts: int) -> LedgerChange:
+def own_ledger(change: MessageId, conversation: ConversationId, acts: int) -> LedgerChange:
+    """Make the ledger of a change."""
     fields = ledger_changes.begun(conversation) | ledger_changes.queued(range(1, acts + 1))
     return LedgerChange(message=change, fields=fields)

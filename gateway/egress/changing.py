@@ -54,7 +54,12 @@ class Changing:
         if not isinstance(sender, Edits):
             return Delivered(degraded=Ability.DELETES)
         sent = await self._sent(
-            delivery.tenant, change.target, change.target_part, change.conversation
+            delivery.tenant,
+            change.target,
+            change.target_part,
+            change.conversation,
+            # What was never posted is not there, as was wished.
+            if_failed=Delivered(),
         )
         if not isinstance(sent, SentRef):
             return sent
@@ -79,7 +84,13 @@ class Changing:
         return Delivered(receipt=sent.id)
 
     async def _sent(
-        self, tenant: TenantId, target: MessageId, part: int, ref: ConversationRef
+        self,
+        tenant: TenantId,
+        target: MessageId,
+        part: int,
+        ref: ConversationRef,
+        *,
+        if_failed: Outcome | None = None,
     ) -> SentRef | Outcome:
         # Its post was before this in the lane, so it has ended, one way or another.
         sent = await self._ledger.sent(tenant, target, part)
@@ -88,5 +99,7 @@ class Changing:
         if sent is not None and sent.state is MessageState.SENT:
             # There was nothing to post: a platform without files, or a stream that was aborted.
             return Delivered()
-        why = "is not known any more" if sent is None else f"was never posted ({sent.state})"
+        if sent is not None and sent.has_failed and if_failed is not None:
+            return if_failed
+        why = "is not known any more" if sent is None else f"has no id there ({sent.state})"
         return Permanent(reason=Reason.TARGET_MISSING, detail=f"part {part} of {target} {why}")

@@ -63,14 +63,15 @@ class Composed:
             raw=self.content.raw if is_last else None,
         )
 
-    def finish(self, stream: MessageId, ref: ConversationRef) -> StreamFinish:
-        """Make the end of a stream, with the first text. What was begun has to say something, even
-        where there are files alone.
+    def finish(self, stream: MessageId, ref: ConversationRef, part: int = 1) -> StreamFinish:
+        """Make the end of a stream, with the first text, in its message of that number. What was
+        begun has to say something, even where there are files alone.
         """
         is_last = len(self.texts) <= 1
         return StreamFinish(
             id=stream,
             conversation=ref,
+            part=part,
             parts=len(self.texts) + len(self.files),
             text=self.texts[0] if self.texts else PLACEHOLDER,
             components=self.content.components if is_last else (),

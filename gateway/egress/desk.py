@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gateway.core.ids import Platform
-from gateway.core.ports import Files, Outlet
+from gateway.core.ports import Accept, Files, Outlet
 from gateway.egress.acceptance import Acceptance
 from gateway.egress.access import Access, Refused
 from gateway.egress.changes import Changes
 from gateway.egress.composing import Composer
-from gateway.egress.outbox import Outbox, Paces
+from gateway.egress.outbox import Heard, Outbox, Paces
 from gateway.egress.proactive import Proactive
+from gateway.egress.reach import Reach
+from gateway.egress.stops import Stops
 from gateway.egress.stream_sweep import StreamSweep
 from gateway.egress.streams import Streaming
 from gateway.egress.submit import Submit
@@ -21,6 +23,7 @@ from gateway.sealing import Seal
 from gateway.store.connection import Client
 from gateway.store.deliveries import DeliveryStore
 from gateway.store.ledger import Ledger
+from gateway.store.places import PlaceNotes
 from gateway.store.streams import StreamTexts
 from gateway.store.tenants import TenantLookup
 from gateway.telemetry.metrics import Metrics
@@ -38,14 +41,23 @@ class Ground:
     files: Files
     metrics: Metrics
     refused: Refused | None = None
+    hear: Accept | None = None
+    """The way of events to agents."""
 
 
 class Desk:
     """The outbound half. Its parts share one look at whose a workspace is."""
 
     def __init__(self, ground: Ground, outlets: Mapping[Platform, Outlet]) -> None:
+        reach = Reach(ground.lookup, PlaceNotes(ground.redis, ground.shards))
         access = Access(
-            ground.lookup, ground.seal, ground.deliveries, outlets, ground.metrics, ground.refused
+            ground.lookup,
+            reach,
+            ground.seal,
+            ground.deliveries,
+            outlets,
+            ground.metrics,
+            ground.refused,
         )
         compose = Composer(ground.files)
         self._ground = ground
@@ -70,5 +82,5 @@ class Desk:
             ground.files,
             paces,
             ground.metrics,
-            self.typing.posted,
+            Heard(self.typing.posted, Stops(ground.hear, self.streaming)),
         )

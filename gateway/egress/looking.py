@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
-from gateway.core.messages import Act, FileUpload, OutboundMessage, SentMessage
+from gateway.core.messages import (
+    Act,
+    FileUpload,
+    OutboundMessage,
+    SentMessage,
+    StreamFinish,
+    StreamStart,
+)
 from gateway.core.ports import Readback, UploadReadback
+from gateway.core.streaming import Streams
 from gateway.egress.access import Door
 from gateway.telemetry.metrics import Metrics
 
@@ -42,13 +52,31 @@ class LookUp:
             raise
         return self._counted(message, found)
 
-    async def upload(self, upload: FileUpload, door: Door) -> SentMessage | None:
-        """Find the platform's copy of a file. Raises SendError as for a message."""
+    async def start(
+        self, start: StreamStart, known: Collection[str], door: Door
+    ) -> SentMessage | None:
+        """Find a message that may have begun to grow, or been posted in its stead. Raises SendError
+        as for a message.
+        """
+        sender = door.outlet.sender
+        if not isinstance(sender, Streams):
+            return await self.message(as_post(start, ""), door)
+        try:
+            found = await sender.find_start(start, known, door.credential)
+        except SendError as exc:
+            exc.ambiguous = True
+            raise
+        return self._counted(start, found)
+
+    async def upload(self, upload: FileUpload, file: str, door: Door) -> SentMessage | None:
+        """Find the platform's copy of a file, which has this id there. Raises SendError as for a
+        message.
+        """
         sender = door.outlet.sender
         if not isinstance(sender, UploadReadback):
             raise _unknowable()
         try:
-            found = await sender.find_upload(upload, door.credential)
+            found = await sender.find_upload(upload, file, door.credential)
         except SendError as exc:
             exc.ambiguous = True
             raise
@@ -58,6 +86,23 @@ class LookUp:
         if found is not None:
             self._tally(act, "found")
         return found
+
+
+def as_post(act: StreamStart | StreamFinish, text: str) -> OutboundMessage:
+    """Make the message that is posted where none grows. Begin and end have one marker: whichever of
+    them was posted is found by it.
+    """
+    end = act if isinstance(act, StreamFinish) else None
+    return OutboundMessage(
+        id=act.id,
+        conversation=act.conversation,
+        part=act.part,
+        parts=act.parts,
+        text=text,
+        created_at=act.created_at,
+        components=end.components if end else (),
+        raw=end.raw if end else None,
+    )
 
 
 def _unknowable() -> SendError:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, assert_never
 
 import msgspec
+import structlog
 
 from gateway.core.conversations import ConversationRef
 from gateway.core.deliveries import (
@@ -18,7 +19,7 @@ from gateway.core.deliveries import (
     Reason,
     Retryable,
 )
-from gateway.core.errors import SendError
+from gateway.core.errors import BudgetSpentError, SendError, StoreError
 from gateway.core.ids import TenantId
 from gateway.core.messages import (
     Act,
@@ -34,8 +35,9 @@ from gateway.core.messages import (
 from gateway.core.ports import Files
 from gateway.core.retry import RetryPolicy
 from gateway.core.tenants import Endpoint
-from gateway.egress.access import Access, Door
+from gateway.egress.access import Access, Door, Sure, always_sure
 from gateway.egress.changing import Changing
+from gateway.egress.growing import Stopped
 from gateway.egress.looking import Tally
 from gateway.egress.pace import Pace
 from gateway.egress.posting import Posting
@@ -44,12 +46,22 @@ from gateway.store.ledger import Ledger
 from gateway.store.streams import StreamTexts
 from gateway.telemetry.metrics import Metrics
 
+log = structlog.get_logger()
+
 LONGEST_HOLD_S: Final = 900.0
 UNCERTAIN_WAIT_S: Final = 2.0
 """Before a lost answer is looked up: the platform's own copy needs a moment to become visible."""
 
 EDITS_PER_S: Final = 1.0
 """Of one message. More of them would only be read as flicker, and use up what platforms allow."""
+
+PREVIEWS_PER_S: Final = 1.5
+"""Of one workspace: Slack allows 100 a minute, to all of them together.
+https://docs.slack.dev/reference/methods/chat.appendStream
+"""
+
+LONGEST_PREVIEW_WAIT_S: Final = 3.0
+"""What comes after a preview waits for it: the end of the same text, for one."""
 
 OUTBOUND_RETRY: Final = RetryPolicy(base_s=1.0, cap_s=300.0, max_attempts=30, max_age_s=86_400.0)
 """A platform's trouble is none of the tenant's container, whose policy is the tenant's to set."""
@@ -61,11 +73,22 @@ Posted = Callable[[TenantId, ConversationRef], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Who is told of what happens at the platforms."""
+
+    posted: Posted
+    stopped: Stopped
+
+
+@dataclass(frozen=True, slots=True)
 class Paces:
-    """How often a channel is posted into, and a message changed."""
+    """How often a channel is posted into, and a message changed; and the previews of a workspace,
+    which all of its growing texts take turns with.
+    """
 
     posts: Pace
     edits: Pace
+    previews: Pace = field(default_factory=lambda: Pace(PREVIEWS_PER_S))
 
 
 class Outbox:
@@ -79,43 +102,73 @@ class Outbox:
         files: Files,
         paces: Paces,
         metrics: Metrics,
-        posted: Posted,
+        heard: Heard,
     ) -> None:
         self._access = access
         self._tally = Tally(metrics)
         self._posting = Posting(ledger, files, self._tally)
         self._changing = Changing(ledger, self._tally)
-        self._showing = Showing(ledger, texts, self._tally)
+        self._showing = Showing(ledger, texts, self._tally, heard.stopped)
         self._paces = paces
         self._metrics = metrics
-        self._posted = posted
+        self._posted = heard.posted
 
-    async def attempt(self, delivery: Delivery, _endpoint: Endpoint | None) -> Outcome:
-        """Do one act. Raises StoreError when what it needs to know cannot be asked."""
+    async def attempt(
+        self, delivery: Delivery, _endpoint: Endpoint | None, sure: Sure = always_sure
+    ) -> Outcome:
+        """Do one act, as long as one can be `sure` that nobody else does it. Raises StoreError when
+        what it needs to know cannot be asked, and then nothing has been done.
+        """
         act = _DECODER.decode(delivery.payload)
+        if not isinstance(act, StreamFlush):
+            return _in_doubt_as_before(await self._attempt(act, delivery, sure), delivery)
+        try:
+            return _of_preview(await self._attempt(act, delivery, sure))
+        except Exception:  # tried again and given up at last, it would die without being accepted
+            log.exception("preview.fault", delivery_id=delivery.id)
+            return UNSHOWN
+
+    async def _attempt(self, act: Act, delivery: Delivery, sure: Sure) -> Outcome:
         ref = act.conversation
-        door = await self._access.door(delivery.tenant, ref.platform, ref.workspace)
+        door = await self._access.door(delivery.tenant, ref, uncertain=delivery.uncertain)
         if not isinstance(door, Door):
             return UNSHOWN if isinstance(act, StreamFlush) else door
-        pace, key = self._pace_of(act)
+        door = Door(door.outlet, door.key, sure)
         if isinstance(act, StreamFlush) and not await self._showing.wants(act, delivery):
             # The end waits behind it: it comes at once, with all that this would have shown.
-            pace.give_back(key, delivery.id)
+            for pace, key in self._paces_of(act):
+                pace.give_back(key, delivery.id)
             return UNSHOWN
-        wait_s = pace.wait_s(key, delivery.id)
-        if wait_s > 0:
+        if (wait_s := self._wait_s(act, delivery)) > 0:
             return Deferred(reason=Reason.PLATFORM_RATE_LIMITED, after_s=wait_s)
         try:
             outcome = await self._done(act, delivery, door)
         except SendError as exc:
             self._access.refused(ref, door, exc)
-            failed = self._outcome_of(exc, act)
-            # Nothing is lost with a preview: it is not tried again, and holds nobody up.
-            return UNSHOWN if isinstance(act, StreamFlush) else failed
+            return self._outcome_of(exc, act)
         self._tell(act, delivery, outcome)
         return outcome
 
+    def _wait_s(self, act: Act, delivery: Delivery) -> float:
+        # One after the other: who waits for the first uses up no moment of the second.
+        waits_s = (pace.wait_s(key, delivery.id) for pace, key in self._paces_of(act))
+        return next((wait_s for wait_s in waits_s if wait_s > 0), 0.0)
+
     async def _done(self, act: Act, delivery: Delivery, door: Door) -> Outcome:
+        try:
+            return await self._carried_out(act, delivery, door)
+        except StoreError as exc:
+            if not door.was_used:
+                raise
+            # It came after a call: tried again without a doubt, what that has posted stood twice.
+            return Retryable(
+                reason=Reason.GATEWAY_FAULT,
+                detail=str(exc),
+                after_s=UNCERTAIN_WAIT_S,
+                uncertain=True,
+            )
+
+    async def _carried_out(self, act: Act, delivery: Delivery, door: Door) -> Outcome:
         match act:
             case OutboundMessage():
                 return await self._posting.post(act, delivery, door)
@@ -127,6 +180,12 @@ class Outbox:
                 return await self._showing(act, delivery, door)
             case _:
                 assert_never(act)
+
+    def _paces_of(self, act: Act) -> tuple[tuple[Pace, Hashable], ...]:
+        if isinstance(act, StreamFlush):
+            ref = act.conversation
+            return self._pace_of(act), (self._paces.previews, (ref.platform, ref.workspace))
+        return (self._pace_of(act),)
 
     def _pace_of(self, act: Act) -> tuple[Pace, Hashable]:
         ref = act.conversation
@@ -150,9 +209,11 @@ class Outbox:
         if exc.reason is Reason.PLATFORM_RATE_LIMITED:
             # Clamped: one absurd answer must not silence a channel for days.
             after_s = min(exc.retry_after_s or 1.0, LONGEST_HOLD_S)
-            self._metrics.platform_rate_limited.labels(act.conversation.platform).inc()
-            pace, key = self._pace_of(act)
-            pace.hold(key, after_s)
+            if not isinstance(exc, BudgetSpentError):
+                self._metrics.platform_rate_limited.labels(act.conversation.platform).inc()
+            if exc.holds_lane:
+                pace, key = self._pace_of(act)
+                pace.hold(key, after_s)
             return Deferred(reason=exc.reason, after_s=after_s)
         if exc.permanent:
             return Permanent(reason=exc.reason, detail=exc.detail)
@@ -167,3 +228,17 @@ class Outbox:
         is_post = isinstance(act, OutboundMessage | FileUpload | StreamStart | StreamFinish)
         if is_post and isinstance(outcome, Delivered) and outcome.receipt:
             self._posted(delivery.tenant, act.conversation)
+
+
+def _in_doubt_as_before(outcome: Outcome, delivery: Delivery) -> Outcome:
+    # Whatever this attempt failed by, what an earlier one may have posted has not gone away.
+    if isinstance(outcome, Retryable) and delivery.uncertain:
+        return msgspec.structs.replace(outcome, uncertain=True)
+    return outcome
+
+
+def _of_preview(failed: Outcome) -> Outcome:
+    if isinstance(failed, Deferred):
+        return Deferred(reason=failed.reason, after_s=min(failed.after_s, LONGEST_PREVIEW_WAIT_S))
+    # Nothing is lost with a preview: it is not tried again, and holds nobody up.
+    return UNSHOWN

@@ -1,6 +1,9 @@
 """Spaces the posts into one channel. A wait is a deferral: nobody sleeps while holding a slot.
 
-Kept in this process: a tenant's outbound shard has one owner, so all its posts pass here.
+Kept in this process: a workspace is bound to one tenant, and the tenant's outbound shard has one
+owner, so all that is posted there passes here, and costs no round trip. What a platform allows of
+its other calls is counted in Redis (gateway/store/buckets.py), for those are made by every replica:
+who types, whose a file is, who somebody is.
 """
 
 from __future__ import annotations

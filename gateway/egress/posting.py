@@ -10,7 +10,7 @@ from gateway.core.capabilities import Ability
 from gateway.core.deliveries import Delivered, Delivery, Outcome, Permanent, Reason
 from gateway.core.errors import SendError, StoreError
 from gateway.core.ids import MessageId, TenantId, is_message_id
-from gateway.core.messages import FileUpload, OutboundMessage
+from gateway.core.messages import FileUpload, OutboundMessage, SentMessage
 from gateway.core.ports import Files, Uploads
 from gateway.egress.access import Door
 from gateway.egress.looking import LookUp, Tally
@@ -46,22 +46,42 @@ class Posting:
         if upload.size_bytes > door.outlet.capabilities.limits.file_bytes:
             return Permanent(reason=Reason.PLATFORM_REJECTED, detail="the file is too large")
         if delivery.uncertain:
-            found = await self._look_up.upload(upload, door)
+            # Not noted is not begun: a file takes long to bring, and is posted by the last call.
+            noted = await self._ledger.noted_upload(delivery.tenant, delivery.id)
+            found = None if noted is None else await self._look_up.upload(upload, noted, door)
             if found is not None:
                 return Delivered(receipt=found.id)
         opened = await self._files.open(delivery.tenant, upload.file)
         if opened is None:
             return Permanent(reason=Reason.TARGET_MISSING, detail="the file is not kept any more")
-        content = _Watched(opened[1])
+        sent = await self._uploaded(sender, upload, opened[1], (delivery, door))
+        self._tally(upload, "sent")
+        return Delivered(receipt=sent.id, degraded=sent.degraded or "")
+
+    async def _uploaded(
+        self,
+        sender: Uploads,
+        upload: FileUpload,
+        kept: AsyncIterator[bytes],
+        attempt: tuple[Delivery, Door],
+    ) -> SentMessage:
+        delivery, door = attempt
+        content, begun = _Watched(kept), False
+
+        async def begins(file: str) -> None:
+            nonlocal begun
+            await self._ledger.note_upload(delivery.tenant, delivery.id, file)
+            door.check()
+            begun = True
+
         try:
-            sent = await sender.upload(upload, content.read(), door.credential)
-        except SendError as exc:
+            return await sender.upload(upload, content.read(), door.credential, begins)
+        except (SendError, StoreError) as exc:
+            door.was_used = begun
             if content.fault is not None:
                 # It was not the platform that failed: half a file is no file.
                 raise content.fault from exc
             raise
-        self._tally(upload, "sent")
-        return Delivered(receipt=sent.id, degraded=sent.degraded or "")
 
     async def _addressed(self, message: OutboundMessage, delivery: Delivery) -> OutboundMessage:
         """Put the platform's id for the gateway's, which could not be known at the commit."""

@@ -30,7 +30,7 @@ class Proactive:
         """
         if not await self._access.owns(tenant, platform, workspace):
             return Refusal.TARGET_UNKNOWN
-        door = await self._access.door(tenant, platform, workspace)
+        door = await self._access.entrance(tenant, platform, workspace)
         if isinstance(door, Permanent):
             raise SendError(door.reason, door.detail, permanent=True)
         if isinstance(door, Deferred):
@@ -44,4 +44,6 @@ class Proactive:
         if (found.platform, found.workspace) != (platform, workspace):
             log.error("address.elsewhere", tenant_id=tenant, platform=platform)
             raise SendError(Reason.ISOLATION, "the platform led elsewhere", permanent=True)
-        return found
+        # Refused like what is not there: in an organisation it may be another tenant's.
+        ours = await self._access.reaches(tenant, found, door)
+        return found if ours else Refusal.TARGET_UNKNOWN

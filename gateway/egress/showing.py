@@ -1,46 +1,61 @@
-"""Attempts to show texts that grow: natively, or as a message that is posted and then edited."""
+"""Attempts to show texts that grow. Only how one ends must arrive."""
 
 from __future__ import annotations
 
-from typing import assert_never
+from datetime import datetime
+from typing import Final, assert_never
 
 from gateway.core.capabilities import Ability
-from gateway.core.deliveries import Delivered, Delivery, Outcome
-from gateway.core.errors import SendError
+from gateway.core.clock import unix_ms
+from gateway.core.deliveries import Deferred, Delivered, Delivery, Outcome, Reason
+from gateway.core.errors import QueueFullError, StreamEndedError
 from gateway.core.ids import MessageId, TenantId
 from gateway.core.messages import (
     MessageEdit,
-    OutboundMessage,
-    SentMessage,
     SentRef,
     StreamFinish,
     StreamFlush,
     StreamStart,
 )
-from gateway.core.ports import Edits, Streams
+from gateway.core.ports import Edits
+from gateway.core.streaming import Streams
 from gateway.egress.access import Door
-from gateway.egress.composing import PLACEHOLDER, rendered
-from gateway.egress.looking import LookUp, Tally
+from gateway.egress.beginning import Beginning, Stream
+from gateway.egress.growing import Growing, Stopped
+from gateway.egress.looking import LookUp, Tally, as_post
 from gateway.store.ledger import Ledger, MessageState
-from gateway.store.streams import Progress, StreamTexts
+from gateway.store.streams import Standing, StreamTexts
 
 UNSHOWN = Delivered(quiet=True)
 """How a preview ends, whatever became of it."""
 
+MORE_AFTER_S: Final = 1.0
+"""When there is more to be shown than one call could, or somebody to be told again."""
+
 
 class Showing:
-    """Begins, shows and ends streams. Only how one ends must arrive."""
+    """Begins, shows and ends streams."""
 
-    def __init__(self, ledger: Ledger, texts: StreamTexts, tally: Tally) -> None:
+    def __init__(self, ledger: Ledger, texts: StreamTexts, tally: Tally, stopped: Stopped) -> None:
         self._ledger = ledger
         self._texts = texts
         self._tally = tally
-        self._look_up = LookUp(tally)
+        self._begin = Beginning(texts, LookUp(tally))
+        self._growing = Growing(ledger, texts, self._begin, tally, stopped)
 
     async def __call__(
         self, act: StreamStart | StreamFlush | StreamFinish, delivery: Delivery, door: Door
     ) -> Outcome:
         """Do one act. Raises SendError, StoreError."""
+        try:
+            return await self._done(act, delivery, door)
+        except QueueFullError:
+            # A user stopped it, and the agent cannot be told so before its queue has room.
+            return Deferred(reason=Reason.AGENT_BUSY, after_s=MORE_AFTER_S)
+
+    async def _done(
+        self, act: StreamStart | StreamFlush | StreamFinish, delivery: Delivery, door: Door
+    ) -> Outcome:
         match act:
             case StreamStart():
                 return await self._start(act, delivery, door)
@@ -59,117 +74,99 @@ class Showing:
         if not isinstance(door.outlet.sender, Streams | Edits):
             # What is begun here could not be gone on with: the end is posted, whole.
             return Delivered(degraded=Ability.STREAMS)
-        if delivery.uncertain:
-            found = await self._look_up.message(_as_post(start, ""), door)
-            if found is not None:
-                return Delivered(receipt=found.id)
         progress = await self._texts.read(delivery.tenant, start.id)
+        asked = Standing(asked_ms=_ms(start.created_at), recipient=start.recipient)
+        standing = progress.standing or asked
+        stream = Stream(delivery.tenant, start.id, start, progress, door)
+        if delivery.uncertain and (found := await self._begin.found(stream, standing)):
+            return Delivered(receipt=found.id)
         if progress.closed or not await self._is_open(delivery.tenant, start.id):
             # Its end waits in the lane already, and posts all of it at once.
             return Delivered()
         await self._texts.register(delivery.tenant, start.id)
-        sent = await self._begin(start, progress, door)
+        begun = await self._begin(stream, standing)
+        if begun is None:
+            return Delivered(degraded=Ability.STREAMS)
         self._tally(start, "sent")
-        await self._texts.shown(delivery.tenant, start.id, progress)
-        return Delivered(receipt=sent.id, degraded=sent.degraded or "")
-
-    async def _begin(self, start: StreamStart, progress: Progress, door: Door) -> SentMessage:
-        sender = door.outlet.sender
-        if isinstance(sender, Streams):
-            return await sender.start(start, progress.text, door.credential)
-        text = await _preview(progress, door)
-        return await sender.send(_as_post(start, text), door.credential)
+        return Delivered(receipt=begun.id)
 
     async def _flush(self, flush: StreamFlush, delivery: Delivery, door: Door) -> Outcome:
         progress = await self._texts.read(delivery.tenant, flush.target)
-        if progress.closed or not progress.stale:
+        standing = progress.standing
+        if progress.closed or standing is None or not (standing.id or standing.part > 1):
             return UNSHOWN
-        sent = await self._ledger.sent(delivery.tenant, flush.target, 1)
-        if sent is None or sent.id is None:
-            return UNSHOWN
-        ref = SentRef(conversation=flush.conversation, id=sent.id)
-        try:
-            if await self._show(flush, progress, ref, door):
-                await self._texts.shown(delivery.tenant, flush.target, progress)
-                self._tally(flush, "sent")
-        except SendError:
-            # Nobody knows what can be seen of it: what is added now could stand there twice.
-            await self._texts.spoilt(delivery.tenant, flush.target)
-            raise
+        stream = Stream(delivery.tenant, flush.target, flush, progress, door)
+        if await self._growing.grow(stream, standing, doubt=delivery.uncertain):
+            return Deferred(reason=Reason.PLATFORM_RATE_LIMITED, after_s=MORE_AFTER_S)
         return UNSHOWN
 
-    async def _show(self, flush: StreamFlush, progress: Progress, ref: SentRef, door: Door) -> bool:
-        sender = door.outlet.sender
-        if isinstance(sender, Streams):
-            if progress.rewritten:
-                return False
-            await sender.append(ref, progress.text[progress.shown :], door.credential)
-            return True
-        if isinstance(sender, Edits):
-            text = await _preview(progress, door)
-            edit = MessageEdit(
-                id=flush.id,
-                conversation=flush.conversation,
-                target=flush.target,
-                target_part=1,
-                text=text,
-            )
-            await sender.edit(edit, ref, door.credential)
-            return True
-        return False
-
     async def _finish(self, finish: StreamFinish, delivery: Delivery, door: Door) -> Outcome:
-        sent_id = await self._begun(finish, delivery, door)
-        sender = door.outlet.sender
-        if sent_id is None:
-            post = _as_post(finish, finish.text, finish)
-            sent = await sender.send(post, door.credential)
-            self._tally(finish, "sent")
-            return Delivered(receipt=sent.id, degraded=sent.degraded or "")
+        progress = await self._texts.read(delivery.tenant, finish.id)
+        stream = Stream(delivery.tenant, finish.id, finish, progress, door)
+        standing = progress.standing
+        if standing is not None and not standing.stopped:
+            standing = await self._growing.make_way(stream, standing, finish.part)
+            if standing.attempted and standing.part == finish.part:
+                standing = await self._begin.found(stream, standing) or standing
+        sent_id = await self._begun(stream, finish, delivery, standing)
+        if sent_id is not None and standing is not None and standing.stopped:
+            # A user wants to see no more of it.
+            outcome = Delivered(receipt=sent_id)
+        elif sent_id is None:
+            sent = await door.outlet.sender.send(as_post(finish, finish.text), door.credential)
+            outcome = Delivered(receipt=sent.id, degraded=sent.degraded or "")
+        else:
+            outcome = await self._end(stream, finish, standing, sent_id)
+        self._tally(finish, "sent")
+        await self._texts.drop(delivery.tenant, finish.id)
+        return outcome
+
+    async def _end(
+        self, stream: Stream, finish: StreamFinish, standing: Standing | None, sent_id: str
+    ) -> Delivered:
+        sender, credential = stream.door.outlet.sender, stream.door.credential
         ref = SentRef(conversation=finish.conversation, id=sent_id)
-        if isinstance(sender, Streams):
-            sent = await sender.finish(finish, ref, door.credential)
+        if isinstance(sender, Streams) and _may_grow(standing, finish.part):
+            try:
+                sent = await sender.finish(finish, ref, credential)
+            except StreamEndedError:
+                await self._growing.tell(stream, ref, standing)
+                return Delivered(receipt=sent_id)
         elif isinstance(sender, Edits):
-            sent = await sender.edit(_as_edit(finish), ref, door.credential)
+            sent = await sender.edit(_as_edit(finish), ref, credential)
         else:
             return Delivered(receipt=sent_id, degraded=Ability.STREAMS)
-        self._tally(finish, "sent")
         return Delivered(receipt=sent.id, degraded=sent.degraded or "")
 
-    async def _begun(self, finish: StreamFinish, delivery: Delivery, door: Door) -> str | None:
-        sent = await self._ledger.sent(delivery.tenant, finish.id, 1)
-        if sent is not None and sent.id is not None:
-            return sent.id
-        if delivery.uncertain or sent is None or sent.state is MessageState.UNKNOWN:
-            found = await self._look_up.message(_as_post(finish, finish.text), door)
-            return None if found is None else found.id
-        return None
+    async def _begun(
+        self, stream: Stream, finish: StreamFinish, delivery: Delivery, standing: Standing | None
+    ) -> str | None:
+        """Find the message that is to be ended; None when it was never begun."""
+        doubt = delivery.uncertain
+        asked = Standing(part=finish.part, asked_ms=_ms(finish.created_at))
+        if standing is not None and standing.part == finish.part:
+            if standing.id:
+                return standing.id
+            asked = standing
+        else:
+            sent = await self._ledger.sent(stream.tenant, finish.id, finish.part)
+            if sent is not None and sent.id is not None:
+                return sent.id
+            doubt = doubt or sent is None or sent.state is MessageState.UNKNOWN
+        found = await self._begin.looked_up(stream, asked) if doubt else None
+        return None if found is None else found.id
 
     async def _is_open(self, tenant: TenantId, stream: MessageId) -> bool:
         known = await self._ledger.known(tenant, stream)
         return known is not None and known.shape.streaming
 
 
-async def _preview(progress: Progress, door: Door) -> str:
-    # The first part alone: what does not fit there is seen at the end.
-    texts = await rendered(door.outlet.render, progress.text)
-    return texts[0] if texts else PLACEHOLDER
+def _may_grow(standing: Standing | None, part: int) -> bool:
+    return standing is None or (standing.part == part and standing.grows)
 
 
-def _as_post(
-    act: StreamStart | StreamFinish, text: str, whole: StreamFinish | None = None
-) -> OutboundMessage:
-    """Start and end have one marker: whichever of them was posted is found by it."""
-    return OutboundMessage(
-        id=act.id,
-        conversation=act.conversation,
-        part=act.part,
-        parts=act.parts,
-        text=text,
-        created_at=act.created_at,
-        components=whole.components if whole else (),
-        raw=whole.raw if whole else None,
-    )
+def _ms(moment: datetime | None) -> int:
+    return unix_ms() if moment is None else round(moment.timestamp() * 1000)
 
 
 def _as_edit(finish: StreamFinish) -> MessageEdit:

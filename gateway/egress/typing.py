@@ -107,7 +107,7 @@ class TypingLeases:
     async def _show(self, lease: _Lease, *, on: bool) -> float | None:
         """Say it once; gives for how long the platform shows it, None when it cannot be said."""
         try:
-            door = await self._access.door(lease.tenant, lease.ref.platform, lease.ref.workspace)
+            door = await self._access.door(lease.tenant, lease.ref)
             if not isinstance(door, Door) or not isinstance(door.outlet.sender, Typing):
                 return None
             await door.outlet.sender.typing(lease.ref, door.credential, on=on)

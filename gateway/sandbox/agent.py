@@ -296,4 +296,4 @@ def _attempt_of(body: JsonObject) -> int:
 
 
 async def _health(_request: web.Request) -> web.Response:
-    return web.json_response({"ok": True})
+    return web.json_response({"ok": True, "protocol": 1})

@@ -9,7 +9,7 @@ import msgspec
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import DeadLetter, Direction, Reason
 from gateway.core.errors import NotFoundError
-from gateway.core.ids import ConversationId, DeliveryId, TenantId
+from gateway.core.ids import ConversationId, DeliveryId, MessageId, TenantId
 from gateway.store.connection import UNCONFIRMED, Client, Confirmation, Script, Value, run
 from gateway.store.keys import WAKE_CHANNEL, shard_of, wake_message
 
@@ -52,7 +52,8 @@ class DeadLetterStore:
     async def replay(self, letter: DeadLetter, *, actor: str) -> bool:
         """Queue it again under the same delivery id, at the end of its conversation's lane.
 
-        False when somebody else was faster. Raises StoreError.
+        False when somebody else was faster, and for a part of a message that has been removed
+        since: nobody wants to see it any more. Raises StoreError.
         """
         shard = shard_of(letter.tenant, self._shards)
         queue = shard.queue(letter.tenant, letter.direction)
@@ -67,10 +68,13 @@ class DeadLetterStore:
             shard.audit,
             f"{queue}:attempts",
         ]
+        message, _, name = letter.id.partition("-")
+        if letter.direction is Direction.OUTBOUND:
+            keys.append(shard.ledger(letter.tenant, MessageId(message)))
         record = _record(letter, AuditAction.DEAD_LETTER_REPLAYED, actor)
         wake = wake_message(shard, letter.direction)
         args: list[Value] = [letter.cursor, letter.tenant, letter.conversation, record]
-        args += [WAKE_CHANNEL, wake]
+        args += [WAKE_CHANNEL, wake, name]
         return bool(await self._replay(keys, args))
 
     async def discard(self, letter: DeadLetter, *, actor: str, reason: str) -> bool:

@@ -14,7 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 from gateway.core.deliveries import Direction
-from gateway.core.ids import MessageId, Platform, TenantId, WorkspaceId
+from gateway.core.ids import ConversationId, MessageId, Platform, TenantId, WorkspaceId
 
 MARK_PREFIX = "gateway:mark:"
 WORKSPACE_PREFIX = "ws:"
@@ -171,6 +171,24 @@ class Shard:
     def stream(self, tenant: TenantId, stream: MessageId) -> str:
         """Hash of an open stream's state; its text stands beside it."""
         return f"{self.tenant(tenant)}stream:{stream}"
+
+    def standing(self, tenant: TenantId, stream: MessageId) -> str:
+        """String: how an open stream stands on its platform."""
+        return f"{self.stream(tenant, stream)}:standing"
+
+    def begun(self, tenant: TenantId, conversation: ConversationId) -> str:
+        """Sorted set: the platform's ids of messages that began there as growing ones, by when."""
+        return f"{self.tenant(tenant)}begun:{conversation}"
+
+    def bucket(
+        self, tenant: TenantId, platform: Platform, workspace: WorkspaceId, call: str
+    ) -> str:
+        """String: how much of a call is used up in a workspace."""
+        return f"{self.tenant(tenant)}rate:{platform}:{workspace}:{call}"
+
+    def place(self, tenant: TenantId, channel: ConversationId) -> str:
+        """String: the workspaces of a channel, where a credential reaches several."""
+        return f"{self.tenant(tenant)}place:{channel}"
 
     def ledgers(self, tenant: TenantId) -> str:
         """List of the keys of a tenant's ledgers, oldest first; it bounds their number."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 from gateway.core.deliveries import Direction
 from gateway.store.connection import Client, Script, run, run_all
@@ -14,16 +16,29 @@ EGRESS = "egress"
 ARCHIVE = "archive"
 MONITOR = "monitor"
 
+_SURE: Final = 2 / 3
+"""Of a lease's time. A call that begins in it has the rest to be seen by a successor's look."""
+
 _DIRECTIONS = {BRIDGE: Direction.INBOUND, EGRESS: Direction.OUTBOUND}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lease:
-    """Proof of ownership. The token ends in the fencing number: an older one never fits again."""
+    """Proof of ownership. The token ends in the fencing number: an older one never fits again.
+
+    `sure_until_s` is by this process's monotonic clock, which goes on while the process is paused.
+    """
 
     shard: Shard
     role: str
     token: str
+    sure_until_s: float = field(default=math.inf, compare=False)
+
+    def is_sure(self) -> bool:
+        """Whether nobody else can own the shard yet, as far as can be told without asking: the
+        lease was renewed a short while ago.
+        """
+        return time.monotonic() < self.sure_until_s
 
     @property
     def direction(self) -> Direction:
@@ -46,12 +61,17 @@ class LeaseStore:
     async def acquire(self, shard: Shard, role: str) -> Lease | None:
         """Take the lease if it is free. Raises StoreError."""
         keys = [shard.lease(role), shard.fence(role)]
+        sure_until_s = self._sure_from_now_s()
         token = await self._acquire(keys, [self._owner, self._ttl_ms])
-        return None if token is None else Lease(shard, role, token.decode())
+        return None if token is None else Lease(shard, role, token.decode(), sure_until_s)
 
     async def renew(self, lease: Lease) -> bool:
         """Keep the lease; False when it is not ours any more. Raises StoreError."""
-        return bool(await self._renew([lease.shard.lease(lease.role)], [lease.token, self._ttl_ms]))
+        sure_until_s = self._sure_from_now_s()
+        renewed = await self._renew([lease.shard.lease(lease.role)], [lease.token, self._ttl_ms])
+        if renewed:
+            lease.sure_until_s = sure_until_s
+        return bool(renewed)
 
     async def release(self, lease: Lease) -> None:
         """Hand the lease back, so that another replica need not wait for its end."""
@@ -72,3 +92,7 @@ class LeaseStore:
     async def leave(self, role: str) -> None:
         """Stop counting as alive, so that the others take over at once."""
         await run(self._client, "ZREM", replicas(role), self._owner)
+
+    def _sure_from_now_s(self) -> float:
+        # From before the store is asked: its time begins later, and so ends later.
+        return time.monotonic() + self._ttl_ms / 1000 * _SURE

@@ -22,11 +22,14 @@ import msgspec
 from gateway.core.components import Form
 from gateway.core.deliveries import Direction
 from gateway.core.errors import StoreError
-from gateway.core.ids import ConversationId, MessageId, TenantId
+from gateway.core.ids import ConversationId, DeliveryId, MessageId, TenantId
 from gateway.core.messages import FINISH
 from gateway.store.connection import Client, run
 from gateway.store.keys import dedupe_key, shard_of
 from gateway.store.ledger_changes import QUEUED, SENT, Shape
+
+NOTED_FOR_S: Final = 48 * 3600
+"""Twice as long as files of agents are kept (gateway/archive/files.py)."""
 
 
 class MessageState(StrEnum):
@@ -65,11 +68,14 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one part of a message; `id` is the platform's, where it has given one."""
+    """What became of one part of a message; `id` is the platform's, where it has given one.
+    `has_failed` when the platform is known not to have it.
+    """
 
     conversation: ConversationId
     state: MessageState
     id: str | None
+    has_failed: bool = False
 
 
 class _End(msgspec.Struct, frozen=True, kw_only=True):
@@ -149,6 +155,7 @@ class Ledger:
             # Of the post itself: the end of a stream may be what asks.
             state=ends[-1].state if ends else MessageState.FAILED,
             id=_id_of(ends),
+            has_failed=bool(ends) and {MessageState.FAILED} == {each.state for each in ends},
         )
 
     async def first_answer(self, tenant: TenantId, key: str) -> str | None:
@@ -159,10 +166,28 @@ class Ledger:
         value = await run(self._client, "GET", dedupe_key(own, Direction.OUTBOUND, key))
         return None if value is None else str(value.decode())
 
+    async def note_upload(self, tenant: TenantId, delivery: DeliveryId, file: str) -> None:
+        """Note that a file, by the platform's id of it, may be seen from now on. Raises StoreError.
+
+        Kept for longer than the file is: what is not noted can be posted once more.
+        """
+        key = self._upload_key(tenant, delivery)
+        await run(self._client, "SET", key, file, "EX", NOTED_FOR_S)
+
+    async def noted_upload(self, tenant: TenantId, delivery: DeliveryId) -> str | None:
+        """Read that note; None when no attempt came so far. Raises StoreError."""
+        value = await run(self._client, "GET", self._upload_key(tenant, delivery))
+        return None if value is None else str(value.decode())
+
     async def form(self, tenant: TenantId, message: MessageId, form_id: str) -> Form | None:
         """Find a form that came with a message. Raises StoreError."""
         value = await run(self._client, "HGET", self._key(tenant, message), f"form:{form_id}")
         return None if value is None else msgspec.json.decode(value, type=Form)
+
+    def _upload_key(self, tenant: TenantId, delivery: DeliveryId) -> str:
+        # No agent's key can be the same: those are digests.
+        own = shard_of(tenant, self._shards).tenant(tenant)
+        return dedupe_key(own, Direction.OUTBOUND, f"upload:{delivery}")
 
     def _key(self, tenant: TenantId, message: MessageId) -> str:
         return shard_of(tenant, self._shards).ledger(tenant, message)

@@ -96,9 +96,14 @@ def with_forms(components: Sequence[Component]) -> Fields:
     return {f"form:{each.id}": msgspec.json.encode(each) for each in forms_of(tuple(components))}
 
 
-def unfinished() -> Fields:
-    """Field that says that something will end the stream."""
-    return queued([f"1{FINISH}"])
+def unfinished(part: int = 1) -> Fields:
+    """Field that says that something will end the stream, in its message of that number."""
+    return queued([f"{part}{FINISH}"])
+
+
+def lost_stream(reason: str, detail: str) -> Fields:
+    """Field that says that nothing could end the stream, and why."""
+    return {f"d:1{FINISH}": f"f{reason}\x1f{detail}"}
 
 
 def ended_stream() -> Fields:

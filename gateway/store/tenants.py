@@ -6,7 +6,7 @@ content, so a changed value is a different entry.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from functools import lru_cache
 from typing import cast
 
@@ -107,6 +107,20 @@ class TenantLookup:
             await self._check_filled(key)
             return None
         return BoundWorkspace(binding=_decode_binding(binding), sealed_credential=credential)
+
+    async def owners(
+        self, platform: Platform, workspaces: Iterable[WorkspaceId]
+    ) -> frozenset[TenantId]:
+        """Find whose these workspaces are; one that is bound to nobody adds nobody. Raises
+        StoreError as `resolve`.
+        """
+        keys = [self._pepper.workspace(platform, each) for each in workspaces]
+        values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
+        unbound = [key for key, value in zip(keys, values, strict=True) if value is None]
+        if unbound:
+            await self._check_filled(*unbound)
+        bound = (_decode_binding(value) for value in values if value is not None)
+        return frozenset(binding.tenant.id for binding in bound)
 
     async def holder_of_key(self, agent_key: str) -> KeyHolder | None:
         """Find whose bearer key this is; None when it is nobody's or has expired."""

@@ -19,6 +19,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._intake()
         self._delivery()
+        self._containers()
         self._edges()
         self._process()
 
@@ -88,6 +89,11 @@ class Metrics:
         )
         self.inflight = self._gauge("inflight", "Attempts running", "direction")
         self.shards_owned = self._gauge("shards_owned", "Shards this replica works on", "role")
+        self.isolation_violations = self._counter(
+            "isolation_violations_total", "Attempts to cross from one tenant to another"
+        )
+
+    def _containers(self) -> None:
         self.breaker_state = self._gauge(
             "breaker_state", "Breakers that are not closed", "state", "shard"
         )
@@ -103,9 +109,6 @@ class Metrics:
         self.endpoints_direct = self._gauge(
             "endpoints_direct", "Endpoints that are spoken to without a plugin", "shard"
         )
-        self.isolation_violations = self._counter(
-            "isolation_violations_total", "Attempts to cross from one tenant to another"
-        )
 
     def _edges(self) -> None:
         self.platform_requests = self._counter(
@@ -116,7 +119,19 @@ class Metrics:
         )
         self.connections = self._gauge("connections", "Open sockets to a platform", "platform")
         self.connection_last_event_age = self._gauge(
-            "connection_last_event_age_seconds", "Since anything came in", "platform"
+            "connection_last_event_age_seconds",
+            "Since anything came in, through `any` connection and through each",
+            "platform",
+            "connection",
+        )
+        self.connections_counted = self._gauge(
+            "connections_counted", "Open sockets of the app, by the platform's count", "platform"
+        )
+        self.ping_duration = self._histogram(
+            "ping_duration_seconds", "From a ping to its answer", _FAST_S, "platform"
+        )
+        self.events_recovered = self._counter(
+            "events_recovered_total", "Events that were missed and read again", "platform"
         )
         self.frames = self._counter("frames_total", "Frames read", "platform", "kind")
         self.reconnects = self._counter("reconnects_total", "Sockets lost", "platform", "reason")

@@ -16,7 +16,8 @@ class SocketMetrics:
         self._metrics = metrics
         self._last_event = time.monotonic()
         # Computed at the scrape, so that the age grows while nothing happens: a deaf socket shows.
-        metrics.connection_last_event_age.labels(platform).set_function(self._age_s)
+        age = metrics.connection_last_event_age.labels(platform, "any")
+        age.set_function(self._age_s)
 
     def connected(self, open_sockets: int) -> None:
         """So many sockets are open now."""
@@ -25,6 +26,19 @@ class SocketMetrics:
     def disconnected(self, reason: str) -> None:
         """A socket ended or could not be opened."""
         self._metrics.reconnects.labels(self._platform, reason).inc()
+
+    def counted(self, sockets: int) -> None:
+        """So many sockets has the app by the platform's count."""
+        self._metrics.connections_counted.labels(self._platform).set(sockets)
+
+    def answered(self, after_s: float) -> None:
+        """A ping was answered."""
+        self._metrics.ping_duration.labels(self._platform).observe(after_s)
+
+    def silence(self, slot: int, lasting_s: float) -> None:
+        """A slot has brought no event for so long."""
+        age = self._metrics.connection_last_event_age.labels(self._platform, str(slot))
+        age.set(lasting_s)
 
     def frame(self, kind: str) -> None:
         """A frame came in."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.core.tenants import Limits
 from gateway.store.connection import connect
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
@@ -58,6 +57,7 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         *("--burst", "5", "--max-queued", "50", "--concurrency", "2", "--no-dm", "--no-mention"),
         *("--channel-agent", "C1=sales", "--channel-agent", "C2=support", "--open-channel", "C3"),
         *("--allow-channel", "C1", "--allow-channel", "C2", "--allow-user", "U1"),
+        *("--max-file", "5", "--max-files", "100"),
         *("--when-full", "drop", "--max-attempts", "7", "--max-age", "2h"),
         *("--history", "5", "--history-scope", "all", "--reactions", "off"),
         *("--commander", "owner", "--commander", "U2", "--require-reply-token"),
@@ -86,8 +86,8 @@ async def test_every_rule_can_be_set_when_a_tenant_is_added(cli: CommandLine) ->
         "max_queued": 50,
         "concurrency": 2,
         "overflow": "drop",
-        "file_bytes": Limits().file_bytes,
-        "stored_file_bytes": Limits().stored_file_bytes,
+        "file_bytes": 5 * 1024 * 1024,
+        "stored_file_bytes": 100 * 1024 * 1024,
     } == spec["limits"]
     assert (7, 7200) == (spec["retry"]["max_attempts"], spec["retry"]["max_age_s"])
 

@@ -65,7 +65,12 @@ async def desk(cli: CommandLine) -> AsyncIterator[Desk]:
 
 async def test_a_new_tenant_has_not_been_checked(desk: Desk) -> None:
     """Nobody claims that it is well."""
-    expected = {"health": "not checked yet", "breaker": "closed", "dead letters": 0}
+    expected = {
+        "way": "plugin",
+        "health": "not checked yet",
+        "breaker": "closed",
+        "dead letters": 0,
+    }
     assert expected == await desk.state()
 
 

@@ -16,10 +16,10 @@ from gateway.core.ports import (
     Reacts,
     Renderer,
     Sender,
-    Streams,
     Typing,
     Uploads,
 )
+from gateway.core.streaming import Streams
 from gateway.core.tenants import Credential
 
 CASES: Final = {

@@ -25,15 +25,8 @@ from gateway.core.messages import (
     StreamStart,
     Target,
 )
-from gateway.core.ports import (
-    Addresses,
-    Downloads,
-    Edits,
-    Reacts,
-    Streams,
-    Typing,
-    Uploads,
-)
+from gateway.core.ports import Addresses, Downloads, Edits, Reacts, Typing, Uploads
+from gateway.core.streaming import Streams
 from tests.contracts.components import ONE_OF_EACH
 from tests.contracts.live_subject import CASES, PROTOCOLS, LiveSubject
 from tests.contracts.outbound import COMPONENT_CASES, MASS_MENTIONS, Case, texts_of
@@ -169,7 +162,7 @@ class LiveContract:
             media_type="image/png",
             size_bytes=len(CONTENT),
         )
-        await uploads.upload(upload, _pieces(), subject.credential)
+        await uploads.upload(upload, _pieces(), subject.credential, _unnoted)
         (seen,) = subject.seen()
         assert ((CONTENT,), conversation.thread) == (seen.files, seen.thread)
 
@@ -273,6 +266,10 @@ async def _stream(subject: LiveSubject, streams: Streams, conversation: Conversa
 
 def _ref(subject: LiveSubject, sent: SentMessage) -> SentRef:
     return SentRef(conversation=subject.here, id=sent.id)
+
+
+async def _unnoted(_file: str) -> None:
+    """Note nothing."""
 
 
 async def _pieces() -> AsyncIterator[bytes]:

@@ -17,7 +17,7 @@ from adapters.slack.sender import SlackSender
 from gateway.core.audit import AuditRecord
 from gateway.core.deliveries import Deferred, Delivery, Direction, Outcome
 from gateway.core.ids import Platform, TenantId, WorkspaceId
-from gateway.core.ports import Files, Outlet
+from gateway.core.ports import Accept, Files, Outlet
 from gateway.core.retry import settle
 from gateway.core.tenants import Binding, Credential, Endpoint, Limits, Tenant, TenantStatus
 from gateway.egress.composing import NoFiles
@@ -76,6 +76,7 @@ class Egress:
         redis: connection.Client | None = None,
         files: Files | None = None,
         configured: bool = True,
+        hear: Accept | None = None,
     ) -> Desk:
         """The outbound half; with another Redis, as if the one there were away."""
         client = redis or self.redis
@@ -87,6 +88,7 @@ class Egress:
             deliveries=DeliveryStore(client, SHARDS),
             files=files or NoFiles(),
             metrics=self.metrics,
+            hear=hear,
         )
         return Desk(ground, {Platform.SLACK: outlet or self.outlet} if configured else {})
 
@@ -100,8 +102,14 @@ class Egress:
 
     @property
     def paces(self) -> Paces:
-        """By the test's clock: ten posts a second and channel, one edit a second and message."""
-        return Paces(posts=Pace(10.0, now_s=self.clock), edits=Pace(1.0, now_s=self.clock))
+        """By the test's clock: ten posts a second and channel, one edit a second and message, two
+        previews a second and workspace.
+        """
+        return Paces(
+            posts=Pace(10.0, now_s=self.clock),
+            edits=Pace(1.0, now_s=self.clock),
+            previews=Pace(2.0, now_s=self.clock),
+        )
 
     async def say(
         self, text: str, *, key: str = "key-1", tenant: TenantId = ACME, to: str = HERE

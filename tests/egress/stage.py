@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, field
 
 from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.outbound import render
-from gateway.core.conversations import ConversationRef
+from gateway.core.clock import utc_now
+from gateway.core.conversations import ConversationKind, ConversationRef
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
-from gateway.core.ids import WorkspaceId
+from gateway.core.events import EventKind, InboundEvent
+from gateway.core.events import Sender as Person
+from gateway.core.ids import EventId, WorkspaceId
 from gateway.core.messages import (
     FileUpload,
     MessageEdit,
@@ -22,7 +25,7 @@ from gateway.core.messages import (
     StreamStart,
     Target,
 )
-from gateway.core.ports import Outlet, Sender
+from gateway.core.ports import Begins, Outlet, Sender
 from gateway.core.tenants import Credential
 
 LOST = SendError(Reason.PLATFORM_ERROR, "the answer was lost", ambiguous=True)
@@ -41,6 +44,7 @@ class Plain:
     posts: list[OutboundMessage] = field(default_factory=list)
     edits: list[MessageEdit] = field(default_factory=list)
     markers: dict[str, str] = field(default_factory=dict)
+    growing: set[str] = field(default_factory=set)
 
     def outlet(self) -> Outlet:
         """As egress gets it."""
@@ -103,7 +107,11 @@ class Uploading(Editing):
     """Can also take files."""
 
     async def upload(
-        self, upload: FileUpload, content: AsyncIterator[bytes], _credential: Credential
+        self,
+        upload: FileUpload,
+        content: AsyncIterator[bytes],
+        _credential: Credential,
+        begins: Begins,
     ) -> SentMessage:
         with_id = f"f{len(self.markers) + 1}"
         fault = self._called("upload")
@@ -112,6 +120,7 @@ class Uploading(Editing):
         except Exception as exc:
             # As a client on a socket would say it.
             raise SendError(Reason.PLATFORM_ERROR, "broken off", ambiguous=True) from exc
+        await begins(with_id)
         if fault is None or fault.ambiguous:
             self.seen[with_id] = whole.decode()
             self.markers[upload.marker] = with_id
@@ -119,18 +128,37 @@ class Uploading(Editing):
 
 
 class Native(Editing):
-    """Streams natively: what is added cannot be taken back before the end."""
+    """Streams natively: what is added cannot be taken back before the end. What grows can only be
+    found by what it is not: one of those that are known.
+    """
+
+    stream_lasts_s: float = 240.0
+    stream_chars: int = 3_000
 
     async def start(self, start: StreamStart, text: str, _credential: Credential) -> SentMessage:
         with_id = f"s{len(self.markers) + 1}"
         fault = self._called("start")
-        self.seen[with_id] = text
-        self.markers[start.marker] = with_id
+        if fault is None or fault.ambiguous:
+            self.seen[with_id] = text
+            self.markers[start.marker] = with_id
+            self.growing.add(with_id)
         return self._ended(with_id, fault)
+
+    async def find_start(
+        self, start: StreamStart, known: Collection[str], _credential: Credential
+    ) -> SentMessage | None:
+        fault = self._called("find start")
+        if fault is not None:
+            raise fault
+        for found in self.growing.difference(known):
+            return SentMessage(id=found)
+        posted = self.markers.get(start.marker)
+        return None if posted is None else SentMessage(id=posted, degraded="streams")
 
     async def append(self, sent: SentRef, text: str, _credential: Credential) -> None:
         fault = self._called("append")
         if fault is None or fault.ambiguous:
+            assert sent.id in self.growing
             self.seen[sent.id] += text
         self._ended(sent.id, fault)
 
@@ -138,8 +166,22 @@ class Native(Editing):
         self, finish: StreamFinish, sent: SentRef, _credential: Credential
     ) -> SentMessage:
         fault = self._called("finish")
-        self.seen[sent.id] = finish.text
+        if fault is None or fault.ambiguous:
+            self.seen[sent.id] = finish.text
+            self.growing.discard(sent.id)
         return self._ended(sent.id, fault)
+
+    def stopped(self, sent: SentRef, user: str | None) -> InboundEvent:
+        return InboundEvent(
+            id=EventId(f"stopped-{sent.id}"),
+            kind=EventKind.AGENT_STOPPED,
+            conversation=sent.conversation,
+            conversation_kind=ConversationKind.CHANNEL,
+            sender=Person(id=user or ""),
+            message_id=sent.id,
+            dedupe_keys=(f"stopped-{sent.id}",),
+            received_at=utc_now(),
+        )
 
 
 @dataclass

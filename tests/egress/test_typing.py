@@ -10,9 +10,20 @@ from gateway.core.conversations import parse_conversation_id
 from gateway.core.ids import Platform
 from gateway.core.tenants import TenantStatus
 from gateway.egress.access import Access
+from gateway.egress.reach import Reach
 from gateway.egress.requests import Refusal
 from gateway.egress.typing import TypingLeases
-from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, GLOBEX_TEAM, HERE, THERE, Egress
+from gateway.store.places import PlaceNotes
+from tests.egress.conftest import (
+    ACME,
+    ACME_TEAM,
+    GLOBEX,
+    GLOBEX_TEAM,
+    HERE,
+    SHARDS,
+    THERE,
+    Egress,
+)
 from tests.egress.stage import REJECTED, Plain, Typist
 from tests.support.waiting import eventually
 
@@ -23,7 +34,8 @@ ELSEWHERE = f"slack:{ACME_TEAM}:C0BBBB"
 @asynccontextmanager
 async def _leases(egress: Egress, stage: Plain, *, most: int = 10) -> AsyncIterator[TypingLeases]:
     outlets = {Platform.SLACK: stage.outlet()}
-    access = Access(egress.lookup, egress.seal, egress.store, outlets, egress.metrics)
+    reach = Reach(egress.lookup, PlaceNotes(egress.redis, SHARDS))
+    access = Access(egress.lookup, reach, egress.seal, egress.store, outlets, egress.metrics)
     leases = TypingLeases(access, most=most)
     worker = asyncio.create_task(leases.run())
     try:

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import Reason
-from gateway.core.ids import Platform
+from gateway.core.ids import Platform, WorkspaceId
 from gateway.core.tenants import Credential
 from gateway.demo.world import World
 from gateway.sandbox.slack import RateLimited
@@ -77,3 +77,35 @@ async def test_what_is_queued_for_a_workspace_is_not_posted_for_its_next_tenant(
     assert 202 == hello.status
     [posted] = await world.slack.wait_for_bot_messages(ACME_TEAM, "C0GENERAL", 1, timeout_s=10)
     assert "hello from globex" == posted.text
+
+
+async def test_an_organisations_token_does_not_speak_for_its_other_tenants(world: World) -> None:
+    """It reaches every workspace of the organisation, one of which is another tenant's by itself.
+
+    Refused as what is not there, and noticed; its own people are answered, and spoken to first.
+    """
+    slack, bind = world.slack, world.stores.provisioning.bind
+    org, theirs = WorkspaceId("E0ORG"), WorkspaceId("T0TWO")
+    slack.add_team("T0ONE", bot_token="xoxb-org", enterprise_id=org, is_enterprise_install=True)
+    slack.add_team(theirs, enterprise_id=org)
+    slack.add_channel("T0ONE", "C0OURS")
+    slack.add_channel(theirs, "C0THEIRS")
+    await bind(ACME, Platform.SLACK, org, Credential(bot_token="xoxb-org"))
+    await bind(GLOBEX, Platform.SLACK, theirs, Credential(bot_token=f"xoxb-{theirs}"))
+    await world.start_gateway()
+    acme = world.agents[ACME]
+
+    foreign = await acme.send(f"slack:{org}:C0THEIRS", "psst", idempotency_key="1")
+    nowhere = await acme.send(f"slack:{org}:C0NOWHERE", "hello?", idempotency_key="2")
+    ours = await acme.send(f"slack:{org}:C0OURS", "good morning", idempotency_key="3")
+    slack.say("T0ONE", "C0OURS", "U0ANNA", "and to you", mention=True)
+    answers = await slack.wait_for_bot_messages("T0ONE", "C0OURS", 2, timeout_s=10)
+
+    assert (404, 404, 202) == (foreign.status, nowhere.status, ours.status)
+    assert foreign.body == nowhere.body
+    [violation] = await of_action(world, AuditAction.ISOLATION_VIOLATION)
+    assert (ACME, org) == (violation.tenant, violation.workspace)
+    assert 1 == await metric(world.gateway, VIOLATIONS)
+    assert {"good morning", "*acme*: you said: and to you"} == {each.text for each in answers}
+    assert await eventually(lambda: idle(world))
+    assert [] == slack.bot_messages(theirs, "C0THEIRS")

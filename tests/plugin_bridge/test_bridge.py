@@ -209,6 +209,18 @@ async def test_a_busy_container_says_when(bridge: Bridge, container: Container) 
     assert Retryable(reason=Reason.AGENT_BUSY, detail="HTTP 429", after_s=12.0) == outcome
 
 
+async def test_a_container_of_an_older_protocol_is_named_and_waited_for(
+    bridge: Bridge, container: Container
+) -> None:
+    """What its plugin answers to a version that it does not know; an update loses nothing."""
+    container.answer = web.Response(status=501)
+
+    outcome = await bridge.attempt(DELIVERY, _endpoint(container.url))
+
+    detail = "HTTP 501: it does not know version 1 of the agent protocol"
+    assert Retryable(reason=Reason.AGENT_ERROR, detail=detail) == outcome
+
+
 async def test_a_container_that_is_gone_is_permanent(bridge: Bridge, container: Container) -> None:
     """410 is how a container says that it wants no more."""
     container.answer = web.Response(status=410)

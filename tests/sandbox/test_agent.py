@@ -185,4 +185,4 @@ async def test_faults_are_shown_to_the_gateway_and_then_end(
 async def test_the_health_page_answers(agent: AgentSandbox, session: aiohttp.ClientSession) -> None:
     """GET /channel/health."""
     async with session.get(agent.url.replace("/events", "/health")) as response:
-        assert await response.json() == {"ok": True}
+        assert await response.json() == {"ok": True, "protocol": 1}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -18,6 +18,9 @@ class Link:
         self._target = unquote(urlsplit(redis_url).path)
         self._whole = True
         self._mute = False
+        self._needle: bytes | None = None
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._open: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -44,6 +47,22 @@ class Link:
         """Lose every answer from now on; what is asked is still done."""
         self._mute = True
 
+    def hold_at(self, needle: bytes) -> None:
+        """Keep every answer back from when somebody asks for this, until `release`."""
+        self._needle = needle
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether somebody has asked for it."""
+        return not self._flowing.is_set()
+
+    async def release(self) -> None:
+        """Let the answers go that were kept back; returns when they have gone."""
+        self._needle = None
+        self._flowing.set()
+        # Whoever waits goes on before the caller does.
+        await asyncio.sleep(0)
+
     def mend(self) -> None:
         """Let new connections through."""
         self._whole, self._mute = True, False
@@ -54,6 +73,15 @@ class Link:
         if self._server is not None:
             self._server.close()
 
+    async def _asked(self, data: bytes) -> bool:
+        if self._needle is not None and self._needle in data:
+            self._flowing.clear()
+        return True
+
+    async def _answered(self, _data: bytes) -> bool:
+        await self._flowing.wait()
+        return not self._mute
+
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_unix_connection(self._target)
 
@@ -61,22 +89,29 @@ class Link:
         if not self._whole:
             writer.transport.abort()
             return
-        there_reader, there_writer = await self._reach()
+        try:
+            there_reader, there_writer = await self._reach()
+        except OSError:
+            # As nobody listens there, nobody does here.
+            writer.transport.abort()
+            return
         self._open |= {writer, there_writer}
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_pass_on(reader, there_writer, lambda: False))
-                group.create_task(_pass_on(there_reader, writer, lambda: self._mute))
+                group.create_task(_pass_on(reader, there_writer, self._asked))
+                group.create_task(_pass_on(there_reader, writer, self._answered))
         finally:
             self._open -= {writer, there_writer}
 
 
 async def _pass_on(
-    source: asyncio.StreamReader, target: asyncio.StreamWriter, lost: Callable[[], bool]
+    source: asyncio.StreamReader,
+    target: asyncio.StreamWriter,
+    lets_through: Callable[[bytes], Awaitable[bool]],
 ) -> None:
     with contextlib.suppress(OSError):
         while data := await source.read(1 << 16):
-            if not lost():
+            if await lets_through(data):
                 target.write(data)
                 await target.drain()
     # The other direction ends with this one.
@@ -86,6 +121,7 @@ async def _pass_on(
 @asynccontextmanager
 async def open_link(folder: Path, redis_url: str) -> AsyncIterator[Link]:
     """Open a link to the Redis at `redis_url` (unix://)."""
+    folder.mkdir(exist_ok=True)
     link = Link(folder / "link.sock", redis_url)
     await link.start()
     try:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -71,7 +71,9 @@ class OwnServer:
         return int((self._data_dir / _PID_FILES[self._kind]).read_text().splitlines()[0])
 
 
-async def _own(kind: Kind) -> AsyncIterator[OwnServer]:
+@asynccontextmanager
+async def own_server(kind: Kind) -> AsyncIterator[OwnServer]:
+    """Start one that nobody else uses."""
     with reachable_temp_dir() as path:
         server = OwnServer(kind, path / "data")
         await server.start()
@@ -84,12 +86,12 @@ async def _own(kind: Kind) -> AsyncIterator[OwnServer]:
 @pytest.fixture
 async def own_redis() -> AsyncIterator[OwnServer]:
     """A Redis that no other test uses."""
-    async for server in _own("redis"):
+    async with own_server("redis") as server:
         yield server
 
 
 @pytest.fixture
 async def own_postgres() -> AsyncIterator[OwnServer]:
     """A PostgreSQL that no other test uses."""
-    async for server in _own("postgres"):
+    async with own_server("postgres") as server:
         yield server

@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -59,7 +59,14 @@ async def clean_redis(redis_url: str) -> str:
 
 @pytest.fixture
 async def fresh_database(database_url: str) -> AsyncIterator[str]:
-    """The URL of an empty database that is dropped after the test, whoever is still connected."""
+    """The URL of an empty database of the test's own."""
+    async with new_database(database_url) as url:
+        yield url
+
+
+@asynccontextmanager
+async def new_database(database_url: str) -> AsyncIterator[str]:
+    """Make such a database for longer than a test."""
     name = f"test_{os.getpid()}_{uuid4().hex[:12]}"
     server = await asyncpg.connect(database_url)
     try:

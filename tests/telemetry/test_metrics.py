@@ -85,9 +85,19 @@ def test_sockets_are_counted() -> None:
     sockets.disconnected("refresh_requested")
     sockets.frame("events_api")
     sockets.unacked("store_error")
+    sockets.counted(3)
+    sockets.answered(0.02)
+    sockets.silence(2, 1.5)
     sockets.ignored(Ignored(IgnoredReason.MALFORMED, "payload.event is missing"))
 
     value = metrics.registry.get_sample_value
+    assert [3.0, 1.0, 1.5] == [
+        value("gateway_connections_counted", {"platform": "slack"}),
+        value("gateway_ping_duration_seconds_count", {"platform": "slack"}),
+        value(
+            "gateway_connection_last_event_age_seconds", {"platform": "slack", "connection": "2"}
+        ),
+    ]
     assert [2.0, 1.0, 1.0, 1.0, 1.0] == [
         value("gateway_connections", {"platform": "slack"}),
         value("gateway_reconnects_total", {"platform": "slack", "reason": "refresh_requested"}),
@@ -106,7 +116,8 @@ def test_the_age_of_the_last_event_grows_by_itself() -> None:
 
     ages = [
         metrics.registry.get_sample_value(
-            "gateway_connection_last_event_age_seconds", {"platform": "slack"}
+            "gateway_connection_last_event_age_seconds",
+            {"platform": "slack", "connection": "any"},
         )
         for _ in range(2)
     ]

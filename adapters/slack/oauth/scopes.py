@@ -36,6 +36,7 @@ METHOD_SCOPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "conversations.history": _HISTORY,
         "conversations.info": _PLACES,
         "conversations.list": _PLACES,
+        "conversations.members": _PLACES,
         "conversations.open": ("im:write", "mpim:write"),
         "conversations.replies": _HISTORY,
         "files.completeUploadExternal": ("files:write",),

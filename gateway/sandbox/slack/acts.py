@@ -40,6 +40,8 @@ from gateway.sandbox.slack.interactions import (
 from gateway.sandbox.slack.oauth import OAuthServer
 from gateway.sandbox.slack.population import SlackPopulation
 from gateway.sandbox.slack.rules import SlackRules
+from gateway.sandbox.slack.sessions import SessionMethods
+from gateway.sandbox.slack.streams import StreamMethods
 from gateway.sandbox.wire import JsonObject
 
 _ANSWERABLE = frozenset({"slash_commands", "view_submission"})
@@ -53,6 +55,11 @@ class SlackActs(SlackPopulation):
         self._act_app_id = app_id
         self._feed = Feed(app_id, self._directory, self._book, self._courier, self._sharing)
         self.oauth = OAuthServer(app_id, self._directory, self.revoke_token)
+        own_feed = self._feed if rules.echo_own_messages else None
+        self.sessions = SessionMethods(self._directory, enabled=rules.agent_view)
+        self.streams = StreamMethods(
+            app_id, self._directory, self._book, own_feed, rules.stream_lifetime_s
+        )
 
     # -- events -------------------------------------------------------------------------------
 
@@ -116,8 +123,13 @@ class SlackActs(SlackPopulation):
         *,
         streaming: Sequence[str] = (),
     ) -> str:
-        """Press stop in a thread; `streaming` are the messages that were growing there."""
+        """Press stop in a thread; `streaming` are the messages that were growing there, and grow no
+        more.
+        """
         channel = self._entered(team_id, channel_id)
+        for ts in streaming:
+            if self._book.get(team_id, channel_id, ts) is not None:
+                self.streams.stopped_by_user(team_id, channel_id, ts)
         event = stopped_event(channel, user_id, thread_ts, streaming, self._book.new_ts())
         return self._feed.send(team_id, event)
 

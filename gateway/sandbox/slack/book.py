@@ -41,6 +41,11 @@ class Message:
     reactions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     visible_to: str | None = None
     files: list[object] | None = None
+    streams_until_s: float | None = None
+
+    def grows(self, now_s: float) -> bool:
+        """Whether it is a stream that nobody has ended, by the clock of the loop."""
+        return self.streams_until_s is not None and now_s < self.streams_until_s
 
     @property
     def is_reply(self) -> bool:

@@ -8,6 +8,7 @@ https://docs.slack.dev/reference/methods/chat.delete/
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,7 +53,9 @@ class ChatMethods:
         content = _content(call)
         broadcast = "thread_broadcast" if call.flag("reply_broadcast") else None
         message = replace(
-            self._message(call, content[:TEXT_LIMIT]), subtype=broadcast, metadata=_metadata(call)
+            self._message(call, content[:TEXT_LIMIT]),
+            subtype=broadcast,
+            metadata=read_metadata(call),
         )
         self._book.add(message)
         if self._feed is not None:
@@ -78,6 +81,8 @@ class ChatMethods:
         new text removes.
         """
         before = self._own(call, "cant_update_message")
+        if before.grows(asyncio.get_running_loop().time()):
+            raise SlackError("streaming_state_conflict")
         text = _content(call)
         if len(text) > UPDATE_TEXT_LIMIT:
             raise SlackError("msg_too_long")
@@ -89,7 +94,7 @@ class ChatMethods:
             blocks=before.blocks if keeps_blocks else read_blocks(call),
             attachments=before.attachments if keeps_attachments else _attachments(call),
             edited_ts=self._book.new_ts(),
-            metadata=_metadata(call) if "metadata" in call.args else before.metadata,
+            metadata=read_metadata(call) if "metadata" in call.args else before.metadata,
         )
         self._book.replace(after)
         if self._feed is not None:
@@ -174,7 +179,8 @@ def _content(call: Call) -> str:
     return content or ""
 
 
-def _metadata(call: Call) -> JsonObject | None:
+def read_metadata(call: Call) -> JsonObject | None:
+    """The metadata of a call, None when there is none. Raises SlackError."""
     metadata = call.structure("metadata")
     if metadata is None or metadata == {}:
         return None

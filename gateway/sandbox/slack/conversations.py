@@ -1,7 +1,8 @@
-"""The Web API methods that find conversations: conversations.info, .list and .open.
+"""The Web API methods that find conversations: conversations.info, .list, .members and .open.
 
 https://docs.slack.dev/reference/methods/conversations.info/
 https://docs.slack.dev/reference/methods/conversations.list/
+https://docs.slack.dev/reference/methods/conversations.members/
 https://docs.slack.dev/reference/methods/conversations.open/
 """
 
@@ -38,12 +39,26 @@ class ConversationMethods:
         return {
             "conversations.info": self.info,
             "conversations.list": self.list,
+            "conversations.members": self.members,
             "conversations.open": self.open,
         }
 
     def info(self, call: Call) -> JsonObject:
         """One conversation object."""
-        return {"channel": _channel_json(channel_of(call, self._directory))}
+        channel = channel_of(call, self._directory)
+        body = _channel_json(channel)
+        people = self._directory.members(channel.team_id, channel.channel_id)
+        return {"channel": body | ({"user": people[0]} if channel.kind == "im" and people else {})}
+
+    def members(self, call: Call) -> JsonObject:
+        """The first page of who is in a conversation, the bot among them."""
+        channel = channel_of(call, self._directory)
+        people = self._directory.members(channel.team_id, channel.channel_id)
+        everybody = [*people, call.team.bot_user_id] if channel.is_member else [*people]
+        return {
+            "members": everybody[: _limit(call)],
+            "response_metadata": {"next_cursor": ""},
+        }
 
     def list(self, call: Call) -> JsonObject:
         """A page of what the bot can see. A token of a whole organisation must name the team."""
@@ -87,9 +102,12 @@ class ConversationMethods:
             raise SlackError("users_list_not_supplied")
         if len(user_ids) > _MAX_OPENED_WITH:
             raise SlackError("too_many_users")
-        if any(self._directory.user(call.team.team_id, each) is None for each in user_ids):
+        if any(self._directory.user_seen_by(call.team, each) is None for each in user_ids):
             raise SlackError("user_not_found")
-        return self._directory.open_direct(call.team.team_id, user_ids)
+        teams = self._directory.teams_with(user_ids[0], call.team.enterprise_id)
+        here = call.team.team_id
+        at_home = here if here in teams or not teams else teams[0]
+        return self._directory.open_direct(at_home, user_ids)
 
 
 def _kind(name: str) -> ChannelKind:
@@ -120,7 +138,7 @@ def _channel_json(channel: Channel) -> JsonObject:
         "is_member": channel.is_member,
         "is_archived": channel.is_archived,
         "context_team_id": channel.team_id,
-        "shared_team_ids": [channel.team_id],
+        "shared_team_ids": list(channel.team_ids or (channel.team_id,)),
     }
 
 

@@ -12,7 +12,9 @@ Role = Literal["primary_owner", "owner", "admin", "member", "guest", "single_cha
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A workspace and the app's bot in it. Teams of one org-wide install share one `bot_token`."""
+    """A workspace and the app's bot in it. Teams of one org-wide install share one `bot_token`,
+    which reaches the organisation's other workspaces, too.
+    """
 
     team_id: str
     name: str
@@ -27,7 +29,8 @@ class Team:
 class Channel:
     """A conversation of one team; the same id may exist in another team and is another channel.
 
-    `is_member` tells whether the app's bot is in it.
+    `is_member` tells whether the app's bot is in it, `team_ids` in which workspaces it stands when
+    those are several.
     """
 
     team_id: str
@@ -36,6 +39,7 @@ class Channel:
     name: str
     is_member: bool = True
     is_archived: bool = False
+    team_ids: tuple[str, ...] = ()
 
     @property
     def is_visible(self) -> bool:
@@ -65,6 +69,7 @@ class Directory:
         self._channels: dict[tuple[str, str], Channel] = {}
         self._users: dict[tuple[str, str], User] = {}
         self._direct: dict[tuple[str, frozenset[str]], str] = {}
+        self._members: dict[tuple[str, str], tuple[str, ...]] = {}
         self._successors: dict[str, str] = {}
 
     def add_team(self, team: Team) -> None:
@@ -91,10 +96,12 @@ class Directory:
         self, token: str, channel_id: str | None, team_id: str | None = None
     ) -> Team | None:
         """The team a bot token speaks for; of an org-wide token, the one that is named, else the
-        one that has the channel.
+        one that has the channel. https://docs.slack.dev/enterprise/organization-ready-apps/
         """
         good = {token, self._successors.get(token)}
-        teams = [team for team in self._teams.values() if team.bot_token in good]
+        own = [team for team in self._teams.values() if team.bot_token in good]
+        orgs = {team.enterprise_id for team in own if team.is_enterprise_install}
+        teams = own + [each for each in self.teams() if each.enterprise_id in orgs - {None}]
         named = [team for team in teams if team.team_id == team_id]
         having = [team for team in teams if (team.team_id, channel_id) in self._channels]
         return next(iter(named or having or teams), None)
@@ -131,6 +138,7 @@ class Directory:
             kind: ChannelKind = "im" if len(users) == 1 else "mpim"
             channel_id = f"{'D' if kind == 'im' else 'G'}0DIRECT{len(self._direct)}"
             self._direct[team_id, users] = channel_id
+            self._members[team_id, channel_id] = tuple(sorted(users))
             return self.add_channel(team_id, channel_id, kind), False
         return self._channels[team_id, channel_id], True
 
@@ -146,6 +154,30 @@ class Directory:
                 enterprise_id=None if team is None else team.enterprise_id,
             )
         self._users[team_id, user_id] = replace(known, name=name or known.name)
+
+    def enter(self, team_id: str, channel_id: str, user_id: str) -> None:
+        """Let a user be in a channel, as everybody is who speaks there."""
+        members = self.members(team_id, channel_id)
+        if user_id not in members:
+            self._members[team_id, channel_id] = (*members, user_id)
+
+    def members(self, team_id: str, channel_id: str) -> tuple[str, ...]:
+        """The people of a channel, as far as they have spoken or been spoken to."""
+        return self._members.get((team_id, channel_id), ())
+
+    def user_seen_by(self, team: Team, user_id: str) -> User | None:
+        """The user as a team's bot sees them: that of an org-wide install sees all workspaces."""
+        seen = self.user(team.team_id, user_id)
+        if seen is not None or not team.is_enterprise_install:
+            return seen
+        found = (self.user(each, user_id) for each in self.teams_with(user_id, team.enterprise_id))
+        return next(found, None)
+
+    def teams_with(self, user_id: str, enterprise_id: str | None) -> list[str]:
+        """The workspaces of an organisation that a user is at home in."""
+        org = (each.team_id for each in self.teams() if each.enterprise_id == enterprise_id)
+        users = ((each, self.user(each, user_id)) for each in org)
+        return [each for each, user in users if user is not None and user.home_team_id == each]
 
     def change_user(self, team_id: str, user: User) -> None:
         """Put a changed user in the place of the old one."""

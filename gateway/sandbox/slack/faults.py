@@ -29,12 +29,18 @@ class ApiError:
 
 @dataclass(frozen=True, slots=True)
 class ResetBefore:
-    """The connection is reset and the call was never carried out."""
+    """The connection is reset, at once or later, and the call was never carried out."""
+
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ResetAfter:
-    """The call was carried out and its answer is lost: the ambiguous case."""
+    """The call was carried out at once and its answer is lost, sooner or later: the ambiguous
+    case.
+    """
+
+    after_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +69,10 @@ class FaultPlan:
     def add(self, method: str, fault: Fault, *, times: int, team_id: str | None) -> None:
         """Make the next `times` calls of `method` fail, those of one team only if it is named."""
         self._planned[method].append(_Planned(fault, team_id, times))
+
+    def clear(self) -> None:
+        """Let no more calls fail."""
+        self._planned.clear()
 
     def take(self, method: str, team_id: str | None) -> Fault | None:
         """The fault of this call, used up by asking."""

@@ -58,6 +58,7 @@ class FileServer:
             raise web.HTTPBadRequest
         file.content, file.ticket = content, ""
         if isinstance(fault, ResetAfter):
+            await asyncio.sleep(fault.after_s)
             return reset_connection(request)
         return web.Response(text=f"OK - {len(content)}")
 
@@ -103,7 +104,8 @@ async def _failure(request: web.Request, fault: Fault | None) -> web.Response | 
     match fault:
         case HttpStatus(status):
             return web.Response(status=status, text="sandbox fault")
-        case ResetBefore():
+        case ResetBefore(after_s):
+            await asyncio.sleep(after_s)
             return reset_connection(request)
         case Slow(seconds):
             await asyncio.sleep(seconds)

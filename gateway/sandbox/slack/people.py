@@ -5,7 +5,7 @@ https://docs.slack.dev/reference/methods/users.info/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from gateway.sandbox.slack.calls import Call, SlackError
 from gateway.sandbox.slack.directory import Directory, User
@@ -24,19 +24,20 @@ class PeopleMethods:
 
     def info(self, call: Call) -> JsonObject:
         """One user object; its locale for those who ask."""
-        user = self._directory.user(call.team.team_id, call.required("user"))
+        user = self._directory.user_seen_by(call.team, call.required("user"))
         if user is None:
             raise SlackError("user_not_found")
-        body = _user_json(user) | {"is_bot": user.user_id == call.team.bot_user_id}
+        teams = self._directory.teams_with(user.user_id, user.enterprise_id)
+        body = _user_json(user, teams) | {"is_bot": user.user_id == call.team.bot_user_id}
         return {"user": body | ({"locale": user.locale} if call.flag("include_locale") else {})}
 
 
-def _user_json(user: User) -> JsonObject:
+def _user_json(user: User, teams: Sequence[str]) -> JsonObject:
     """https://docs.slack.dev/reference/objects/user-object/"""
     membership: JsonObject = {
         "id": user.user_id,
         "enterprise_id": user.enterprise_id,
-        "teams": [user.home_team_id],
+        "teams": sorted({user.home_team_id, *teams}),
     }
     return {
         **({"enterprise_user": membership} if user.enterprise_id else {}),

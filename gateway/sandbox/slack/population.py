@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.sandbox.slack.directory import Channel, ChannelKind, Role, Team
-from gateway.sandbox.slack.ledger import SlackLedger
+from gateway.sandbox.slack.socket_faults import SlackSocketFaults
 
 
-class SlackPopulation(SlackLedger):
+class SlackPopulation(SlackSocketFaults):
     """The declaring part of SlackSandbox."""
 
     def add_team(

@@ -33,6 +33,10 @@ TIERS: Final[Mapping[str, Rate]] = MappingProxyType(
         "chat.update": Rate(50 / 60, 50),
         "chat.delete": Rate(50 / 60, 50),
         "chat.postEphemeral": Rate(100 / 60, 100),
+        "chat.startStream": Rate(20 / 60, 20),
+        "chat.appendStream": Rate(100 / 60, 100),
+        "chat.stopStream": Rate(20 / 60, 20),
+        "agents.sessions.setStatus": Rate(50 / 60, 50),
         "reactions.add": Rate(50 / 60, 50),
         "reactions.remove": Rate(20 / 60, 20),
         "conversations.open": Rate(50 / 60, 50),
@@ -67,6 +71,9 @@ class SlackRules:
       https://docs.slack.dev/reference/methods/files.getUploadURLExternal/
     - `trigger_lifetime_s`: for opening a dialog after somebody has done something.
       https://docs.slack.dev/interactivity/handling-user-interaction/
+    - `stream_lifetime_s`: after which a message grows no more, see streams.py.
+    - `agent_view`: whether the app's manifest has it.
+      https://docs.slack.dev/ai/migrating-to-agent-messaging/
     - `ticket_ttl_s`: a WebSocket URL works once and not for ever; 30 s is an assumption.
     """
 
@@ -81,6 +88,8 @@ class SlackRules:
     disconnect_grace_s: float = 10.0
     file_share_delay_s: float = 0.0
     trigger_lifetime_s: float = 3.0
+    stream_lifetime_s: float = 300.0
+    agent_view: bool = True
 
 
 class RateLimiter:

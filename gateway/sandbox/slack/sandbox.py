@@ -107,6 +107,7 @@ class SlackSandbox(SlackActs):
             text = f"<@{self._directory.team(team_id).bot_user_id}> {text}"
         self._directory.add_user(team_id, user_id)
         message = self._message(team_id, channel_id, text, ts, thread_ts)
+        self._directory.enter(team_id, channel_id, user_id)
         return self._publish(replace(message, user=user_id, client_msg_id=str(uuid.uuid4())))
 
     def share_file(
@@ -169,27 +170,6 @@ class SlackSandbox(SlackActs):
 
     # -- what goes wrong ----------------------------------------------------------------------
 
-    def disconnect_all(self, reason: str, *, grace_s: float | None = None) -> None:
-        """Send a `disconnect` frame to every open connection and close each after `grace_s`.
-
-        `reason`: warning, refresh_requested, link_disabled or too_many_websockets.
-        """
-        self._sockets.disconnect_all(
-            reason, self.rules.disconnect_grace_s if grace_s is None else grace_s
-        )
-
-    def drop_sockets(self) -> None:
-        """Reset every connection (TCP RST)."""
-        self._sockets.reset_all()
-
-    def freeze_sockets(self) -> None:
-        """Keep every open connection but neither read nor write on it again."""
-        self._sockets.freeze_all()
-
-    def refuse_upgrades(self, times: int) -> None:
-        """Answer the next handshakes with HTTP 503."""
-        self._sockets.refuse(times)
-
     def fail_connections_open(
         self, times: int, *, status: int | None = None, error: str = "internal_error"
     ) -> None:
@@ -202,6 +182,10 @@ class SlackSandbox(SlackActs):
     ) -> None:
         """Make the next `times` calls of `method` go wrong, of one team only if it is named."""
         self._api.faults.add(method, fault, times=times, team_id=team_id)
+
+    def fail_no_more(self) -> None:
+        """Forget the faults that have been planned and have not come to pass."""
+        self._api.faults.clear()
 
     @property
     def requests(self) -> Sequence[Request]:
@@ -281,6 +265,8 @@ class SlackSandbox(SlackActs):
             self._files,
             self._views,
             self.oauth,
+            self.sessions,
+            self.streams,
         )
         methods = {name: method for each in families for name, method in each.table().items()}
         opening = Opening(self.app_token, self._url, self._sharing.authorizations)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import orjson
@@ -33,7 +34,8 @@ class Sharing:
     def share(self, channel_id: str, team_ids: Sequence[str]) -> None:
         """Let a channel stand in all of these workspaces, under the same id."""
         for team_id in team_ids:
-            self._directory.add_channel(team_id, channel_id)
+            channel = self._directory.add_channel(team_id, channel_id)
+            self._directory.change_channel(replace(channel, team_ids=tuple(team_ids)))
         self._teams[channel_id] = tuple(team_ids)
 
     def around(self, event: JsonObject) -> JsonObject:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Final
 
@@ -25,6 +25,8 @@ from gateway.sandbox.wire import JsonObject, reset_connection
 _PING: Final = object()
 _CLOSE: Final = object()
 _DEBUG_HOST: Final = "applink-sandbox"
+_UNENDING: Final = b"\x81\x7f" + (1 << 20).to_bytes(8, "big") + b'{"type":'
+"""The head of a text frame of one MiB, and a few bytes of it: RFC 6455, section 5.2."""
 
 
 class Connection:
@@ -33,14 +35,16 @@ class Connection:
     def __init__(self, number: int, request: web.Request, ws: web.WebSocketResponse) -> None:
         self.number = number
         self.frozen = False
+        self.deaf = False
         self.closing = False
         self._request = request
         self._ws = ws
         self._frames: asyncio.Queue[object] = asyncio.Queue()
 
     def send(self, text: str) -> None:
-        """Queue a text frame."""
-        self._frames.put_nowait(text)
+        """Queue a text frame. To a deaf connection it is as good as sent."""
+        if not self.deaf:
+            self._frames.put_nowait(text)
 
     def ping(self) -> None:
         """Queue a ping."""
@@ -60,6 +64,17 @@ class Connection:
         self.frozen = True
         if self._request.transport is not None:
             self._request.transport.pause_reading()
+
+    async def stall(self, drip_every_s: float | None) -> None:
+        """Begin a frame that never ends; with `drip_every_s` a byte of it comes now and then."""
+        self.frozen = True
+        transport = self._request.transport
+        if transport is None:
+            return
+        transport.write(_UNENDING)
+        while drip_every_s is not None and not transport.is_closing():
+            await asyncio.sleep(drip_every_s)
+            transport.write(b"x")
 
     async def write(self) -> None:
         """Send what is queued until the connection ends."""
@@ -86,6 +101,11 @@ class SocketMode:
         self._open: list[Connection] = []
         self._turn = 0
         self._refusals = 0
+        self._spoilt = 0
+        self._mute = 0
+        self._storm: tuple[str, int] = ("", 0)
+        self._forgotten = 0
+        self._drips: set[asyncio.Task[None]] = set()
         self._closings: set[asyncio.TimerHandle] = set()
         self.on_frame: Callable[[str, int], None] = lambda _text, _socket: None
 
@@ -97,6 +117,9 @@ class SocketMode:
     def issue_ticket(self) -> str:
         """A ticket for one connection within `ticket_ttl_s`."""
         ticket = secrets.token_urlsafe(16)
+        if self._spoilt > 0:
+            self._spoilt -= 1
+            return ticket
         self._tickets[ticket] = asyncio.get_running_loop().time() + self._rules.ticket_ttl_s
         return ticket
 
@@ -110,8 +133,36 @@ class SocketMode:
         """Answer the next `times` WebSocket handshakes with HTTP 503."""
         self._refusals = times
 
-    def disconnect_all(self, reason: str, grace_s: float) -> None:
+    def spoil_tickets(self, times: int) -> None:
+        """Let the next `times` tickets be too old by the time they are used."""
+        self._spoilt = times
+
+    def greet_nobody(self, times: int) -> None:
+        """Open the next `times` connections, and never say a word on them."""
+        self._mute = times
+
+    def hang_up_on(self, times: int, reason: str) -> None:
+        """Greet the next `times` connections, and send them away at once."""
+        self._storm = (reason, times)
+
+    def deafen(self, numbers: Collection[int]) -> None:
+        """Send nothing but pings through these connections, and all others' share all the same."""
+        for connection in self._open:
+            connection.deaf = connection.deaf or not numbers or connection.number in numbers
+
+    def forget(self, count: int) -> None:
+        """Count so many connections less from now on than are open."""
+        self._forgotten = count
+
+    def stall_all(self, drip_every_s: float | None) -> None:
+        """Stop every connection in the middle of a frame."""
+        for connection in list(self._open):
+            self._drips.add(asyncio.create_task(connection.stall(drip_every_s)))
+
+    def disconnect_all(self, reason: str, grace_s: float | None = None) -> None:
         """Announce the end of every open connection, and close each after `grace_s`."""
+        if grace_s is None:
+            grace_s = self._rules.disconnect_grace_s
         for connection in list(self._open):
             connection.send(_disconnect_frame(reason))
             self._close_later(connection, grace_s)
@@ -130,6 +181,8 @@ class SocketMode:
         """Begin the end of every connection; frozen clients cannot be asked to close."""
         for closing in self._closings:
             closing.cancel()
+        for drip in self._drips:
+            drip.cancel()
         for connection in list(self._open):
             if connection.frozen:
                 connection.reset()
@@ -152,7 +205,7 @@ class SocketMode:
 
     async def _serve(self, connection: Connection, ws: web.WebSocketResponse) -> None:
         self._open.append(connection)
-        connection.send(self._hello())
+        self._greet(connection)
         writer = asyncio.create_task(connection.write())
         pinger = asyncio.create_task(self._ping(connection))
         self._changes.announce()
@@ -181,6 +234,18 @@ class SocketMode:
         if expires_at < asyncio.get_running_loop().time():
             raise web.HTTPForbidden
 
+    def _greet(self, connection: Connection) -> None:
+        if self._mute > 0:
+            self._mute -= 1
+            connection.frozen = True
+            return
+        connection.send(self._hello())
+        reason, times = self._storm
+        if times > 0:
+            self._storm = (reason, times - 1)
+            connection.send(_disconnect_frame(reason))
+            connection.close()
+
     def _close_later(self, connection: Connection, grace_s: float) -> None:
         handle = asyncio.get_running_loop().call_later(grace_s, connection.close)
         self._closings.add(handle)
@@ -189,7 +254,7 @@ class SocketMode:
         hello: JsonObject = {
             "type": "hello",
             "connection_info": {"app_id": self._app_id},
-            "num_connections": len(self._open),
+            "num_connections": max(1, len(self._open) - self._forgotten),
             "debug_info": {
                 "host": _DEBUG_HOST,
                 "started": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S}",

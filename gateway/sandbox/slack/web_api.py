@@ -164,10 +164,12 @@ async def _answer(
             return web.Response(status=status, text="sandbox fault")
         case ApiError(code):
             raise SlackError(code)
-        case ResetBefore():
+        case ResetBefore(after_s):
+            await asyncio.sleep(after_s)
             return reset_connection(request)
-        case ResetAfter():
+        case ResetAfter(after_s):
             run()
+            await asyncio.sleep(after_s)
             return reset_connection(request)
         case Slow(seconds):
             await asyncio.sleep(seconds)

@@ -45,6 +45,9 @@ class Door:
         self.ends: list[str] = []
         self.frames: list[str] = []
         self.unacknowledged: list[str] = []
+        self.counts: list[int] = []
+        self.silences: dict[int, float] = {}
+        self.answers_s: list[float] = []
 
     async def accept(self, event: InboundEvent) -> None:
         """Take an event in once the door is open, or fail as planned."""
@@ -67,6 +70,18 @@ class Door:
         """Note why a socket ended."""
         self.ends.append(reason)
 
+    def counted(self, sockets: int) -> None:
+        """Note how many sockets Slack counts."""
+        self.counts.append(sockets)
+
+    def answered(self, after_s: float) -> None:
+        """Note that a ping was answered."""
+        self.answers_s.append(after_s)
+
+    def silence(self, slot: int, lasting_s: float) -> None:
+        """Note how long a slot has been silent."""
+        self.silences[slot] = lasting_s
+
     def frame(self, kind: str) -> None:
         """Note a frame."""
         self.frames.append(kind)
@@ -84,8 +99,8 @@ class Door:
 class Listening:
     """A source that runs in a task of its own."""
 
-    def __init__(self, config: SlackConfig, session: aiohttp.ClientSession, door: Door) -> None:
-        self.source = SlackSource(config, session, ignore=door.ignore, observe=door)
+    def __init__(self, config: SlackConfig, door: Door) -> None:
+        self.source = SlackSource(config, ignore=door.ignore, observe=door)
         self._task = asyncio.create_task(self.source.run(door.accept))
 
     @property
@@ -154,15 +169,13 @@ def sender(config: SlackConfig, session: aiohttp.ClientSession) -> SlackSender:
 
 
 @pytest.fixture
-async def listen(
-    config: SlackConfig, session: aiohttp.ClientSession, door: Door
-) -> AsyncIterator[Listen]:
+async def listen(config: SlackConfig, door: Door) -> AsyncIterator[Listen]:
     """Start a source, with changed settings if any are given; it is stopped after the test."""
     begun: list[Listening] = []
 
     def start(**changes: object) -> Listening:
         changed = msgspec.structs.replace(config, **changes)
-        begun.append(Listening(changed, session, door))
+        begun.append(Listening(changed, door))
         return begun[-1]
 
     yield start

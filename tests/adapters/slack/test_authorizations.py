@@ -38,9 +38,7 @@ async def source(
     """A source that asks who shares a channel; of one socket, for two keep no order."""
     config = msgspec.structs.replace(config, sockets=1)
     authorizations = Authorizations(WebApi(config, session), config.app_token, budget_s=0.3)
-    listening = SlackSource(
-        config, session, ignore=door.ignore, observe=door, authorizations=authorizations
-    )
+    listening = SlackSource(config, ignore=door.ignore, observe=door, authorizations=authorizations)
     task = asyncio.create_task(listening.run(door.accept))
     await shared.wait_for_sockets(1, 5)
     yield listening

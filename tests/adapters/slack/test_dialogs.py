@@ -89,12 +89,11 @@ async def dialogs(
 async def source(
     slack: SlackSandbox,
     config: SlackConfig,
-    session: aiohttp.ClientSession,
     door: Door,
     dialogs: Dialogs,
 ) -> AsyncIterator[SlackSource]:
     """A source with dialogs, connected."""
-    listening = SlackSource(config, session, ignore=door.ignore, observe=door, dialogs=dialogs)
+    listening = SlackSource(config, ignore=door.ignore, observe=door, dialogs=dialogs)
     task = asyncio.create_task(listening.run(door.accept))
     await slack.wait_for_sockets(2, 5)
     yield listening

@@ -70,10 +70,14 @@ async def content() -> AsyncIterator[bytes]:
         yield CONTENT[start : start + 50_000]
 
 
+async def unnoted(_file: str) -> None:
+    """Note nothing."""
+
+
 async def refused_upload(files: SlackFiles, wanted: FileUpload) -> Verdict:
     """Why a file is not posted."""
     with pytest.raises(SendError) as caught:
-        await files.upload(wanted, content(), BOT)
+        await files.upload(wanted, content(), BOT, unnoted)
     return caught.value.reason, caught.value.permanent, caught.value.ambiguous
 
 
@@ -117,7 +121,7 @@ async def test_a_file_is_posted_into_its_thread(slack: SlackSandbox, files: Slac
     """With every byte, its name, and the message's own ts as what was sent."""
     root = slack.say(TEAM, CHANNEL, ANN, "draw me a chart")
 
-    sent = await files.upload(upload(root), content(), BOT)
+    sent = await files.upload(upload(root), content(), BOT, unnoted)
 
     (message,) = posted(slack)
     (file,) = slack.files
@@ -128,7 +132,7 @@ async def test_a_file_is_posted_into_its_thread(slack: SlackSandbox, files: Slac
 
 async def test_a_file_is_posted_into_a_channel(slack: SlackSandbox, files: SlackFiles) -> None:
     """Outside of any thread."""
-    sent = await files.upload(upload(name="r\u00e9sum\u00e9 & more.pdf"), content(), BOT)
+    sent = await files.upload(upload(name="r\u00e9sum\u00e9 & more.pdf"), content(), BOT, unnoted)
 
     (message,) = posted(slack)
     assert (sent.id, None) == (message.ts, message.thread_ts)
@@ -140,7 +144,7 @@ async def test_a_file_that_is_shared_late_is_waited_for(
     slack: SlackSandbox, files: SlackFiles
 ) -> None:
     """Slack says yes first and scans then; what the agent says next must not come before."""
-    sent = await files.upload(upload(), content(), BOT)
+    sent = await files.upload(upload(), content(), BOT, unnoted)
 
     assert [sent.id] == [message.ts for message in posted(slack)]
 
@@ -150,7 +154,7 @@ async def test_a_file_that_slack_took_counts_though_it_is_not_seen_yet(
     slack: SlackSandbox, files: SlackFiles
 ) -> None:
     """It said yes; the file's own id is all that is known of it."""
-    sent = await files.upload(upload(), content(), BOT)
+    sent = await files.upload(upload(), content(), BOT, unnoted)
 
     assert SentMessage(id=slack.files[0].file_id) == sent
 
@@ -216,7 +220,7 @@ async def test_a_lost_last_answer_is_made_good_by_looking(
     slack.fail_next("files.completeUploadExternal", ResetAfter())
     slack.fail_next("files.info", RateLimited(1))
 
-    sent = await files.upload(upload(), content(), BOT)
+    sent = await files.upload(upload(), content(), BOT, unnoted)
 
     assert [sent.id] == [message.ts for message in posted(slack)]
 

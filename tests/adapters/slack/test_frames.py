@@ -11,7 +11,7 @@ from gateway.core.events import Ignored, IgnoredReason
 @pytest.mark.parametrize(
     ("raw", "frame"),
     [
-        (b'{"type":"hello","num_connections":1}', Hello()),
+        (b'{"type":"hello","num_connections":1}', Hello(connections=1)),
         (b'{"type":"disconnect","reason":"warning"}', Disconnect(reason="warning")),
         (b'{"type":"disconnect","reason":"whim"}', Disconnect(reason="other")),
         (b'{"type":"disconnect"}', Disconnect(reason="other")),

@@ -7,10 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.slack.outbound import post_message_call
 from adapters.slack.sender import SlackSender
 from gateway.core.components import Button, Buttons, Card, Component, Feedback, Option, Select
 from gateway.core.deliveries import Reason
+from gateway.core.ids import WorkspaceId
 from gateway.core.messages import OutboundMessage
+from gateway.core.places import Places
 from gateway.core.ports import (
     Addresses,
     Downloads,
@@ -42,7 +45,7 @@ def with_parts(**parts: Any) -> OutboundMessage:
 
 
 @pytest.mark.parametrize(
-    "ability", [Readback, Edits, Reacts, Typing, Addresses, People, Uploads, Downloads]
+    "ability", [Readback, Edits, Reacts, Typing, Addresses, People, Uploads, Downloads, Places]
 )
 def test_the_sender_has_the_ability(sender: SlackSender, ability: type) -> None:
     """Egress asks by isinstance."""
@@ -208,3 +211,27 @@ async def test_one_user_who_is_not_there(sender: SlackSender, user: str, detail:
     """Refused by name, by Slack or before."""
     error = await failure(sender.send(with_parts(visible_to=user), BOT))
     assert (REFUSED, detail) == (verdict(error), error.detail)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        {"unfurl_links": True},
+        {"unfurl_media": True},
+        {"blocks": [{"type": "image", "alt_text": "x", "slack_file": {"id": "F0AAAA"}}]},
+        {"attachments": [{"blocks": [{"type": "section", "accessory": {"slack_file": {}}}]}]},
+    ],
+)
+async def test_by_an_organisations_token_nothing_is_drawn_from_its_other_workspaces(
+    slack: SlackSandbox, sender: SlackSender, raw: dict[str, Any]
+) -> None:
+    """Files and linked messages there may be another tenant's; a workspace's own token sees its
+    own alone.
+    """
+    in_one = with_parts(raw=raw)
+    place = msgspec.structs.replace(in_one.conversation, workspace=WorkspaceId("E0ORG"))
+    error = await failure(sender.send(msgspec.structs.replace(in_one, conversation=place), BOT))
+
+    assert REFUSED == verdict(error)
+    assert [] == list(slack.requests)
+    assert raw.items() <= post_message_call(in_one).items()

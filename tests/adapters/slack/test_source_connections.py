@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -68,7 +67,7 @@ async def test_a_silent_connection_is_replaced(
     await slack.wait_for_sockets(2, 5)
     slack.freeze_sockets()
     await slack.wait_for_connects(4, 5)
-    assert ["closed", "closed"] == door.ends[:2]
+    assert ["stalled", "stalled"] == door.ends[:2]
 
 
 @pytest.mark.usefixtures("door")
@@ -137,11 +136,9 @@ async def test_one_socket_is_enough(slack: SlackSandbox, listen: Listen, door: D
     assert (["hello"], None) == (door.texts, listening.health)
 
 
-async def test_a_source_that_never_ran_is_not_healthy(
-    config: SlackConfig, session: aiohttp.ClientSession, door: Door
-) -> None:
+async def test_a_source_that_never_ran_is_not_healthy(config: SlackConfig, door: Door) -> None:
     """Silence is no health."""
-    listening = Listening(config, session, door)
+    listening = Listening(config, door)
     assert listening.health == "no Slack socket is open: not started"
     await listening.stop()
 

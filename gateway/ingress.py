@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import msgspec
 import structlog
@@ -43,28 +42,48 @@ class Turns:
     def __init__(self) -> None:
         self._last: dict[ConversationId, asyncio.Future[None]] = {}
 
-    @asynccontextmanager
-    async def of(self, conversation: ConversationId) -> AsyncIterator[None]:
-        """Wait for everybody who came before, then have the turn."""
-        before = self._last.get(conversation)
-        mine = asyncio.get_running_loop().create_future()
-        self._last[conversation] = mine
-        try:
-            if before is not None:
-                # Shielded: a waiter that is cancelled must not cancel the turn it waits for.
-                await asyncio.shield(before)
-            yield
-        finally:
-            if before is None or before.done():
-                self._end(conversation, mine)
-            else:
-                # Cancelled before its turn: those behind it still wait for those before it.
-                before.add_done_callback(lambda _: self._end(conversation, mine))
+    def of(self, conversation: ConversationId) -> Turn:
+        """Wait for everybody who came before, then have the turn: `async with turns.of(...)`."""
+        return Turn(self._last, conversation)
 
-    def _end(self, conversation: ConversationId, turn: asyncio.Future[None]) -> None:
-        turn.set_result(None)
-        if self._last.get(conversation) is turn:
-            del self._last[conversation]
+
+class Turn:
+    """One of a conversation. Not a generator: this is entered and left with every event."""
+
+    __slots__ = ("_before", "_conversation", "_last", "_mine")
+
+    def __init__(
+        self, last: dict[ConversationId, asyncio.Future[None]], conversation: ConversationId
+    ) -> None:
+        self._last = last
+        self._conversation = conversation
+
+    async def __aenter__(self) -> None:
+        self._before = self._last.get(self._conversation)
+        self._mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._last[self._conversation] = self._mine
+        if self._before is not None:
+            try:
+                # Shielded: a waiter that is cancelled must not cancel the turn it waits for.
+                await asyncio.shield(self._before)
+            except BaseException:
+                self._leave()
+                raise
+
+    async def __aexit__(self, *_fault: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._before is None or self._before.done():
+            self._end()
+        else:
+            # Cancelled before its turn: those behind it still wait for those before it.
+            self._before.add_done_callback(lambda _: self._end())
+
+    def _end(self) -> None:
+        self._mine.set_result(None)
+        if self._last.get(self._conversation) is self._mine:
+            del self._last[self._conversation]
 
 
 class Ingress:

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import structlog
-from prometheus_client import Counter
 
 from gateway.core.audit import AuditAction, AuditRecord
+from gateway.core.breaker import sign_of
+from gateway.core.clock import unix_ms
 from gateway.core.deliveries import Delivery, Direction, Outcome
-from gateway.core.retry import Again, Dead, Done, Settlement
+from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement, settle
+from gateway.store.deliveries import Settled
 from gateway.telemetry.metrics import Metrics
 
 log = structlog.get_logger()
 
 
 class AttemptLog:
-    """Of one direction. Looks each metric's child up once: that costs more than the counting."""
+    """Of one direction."""
 
     def __init__(self, direction: Direction, metrics: Metrics) -> None:
         self._direction = direction
         self._metrics = metrics
-        self._attempts: dict[tuple[str, str], Counter] = {}
         self._took = metrics.delivery_duration.labels(direction)
         self._end_to_end = metrics.end_to_end.labels(direction)
 
-    def tell(
+    def conclude(
+        self, delivery: Delivery, outcome: Outcome, policy: RetryPolicy, *, took_s: float
+    ) -> Settled:
+        """Decide what follows from an attempt; count it and write its line."""
+        age_s = max(unix_ms() - delivery.accepted_at_ms, 0) / 1000
+        settlement = settle(outcome, policy, attempt=delivery.attempt, age_s=age_s)
+        self._tell(delivery, outcome, settlement, took_s=took_s, age_s=age_s)
+        return Settled(
+            delivery=delivery,
+            settlement=settlement,
+            audit=record_of(delivery, settlement),
+            sign=sign_of(outcome),
+        )
+
+    def _tell(
         self,
         delivery: Delivery,
         outcome: Outcome,
@@ -32,7 +47,6 @@ class AttemptLog:
         took_s: float,
         age_s: float,
     ) -> None:
-        """Count one attempt and write its line."""
         reason: str = getattr(outcome, "reason", "")
         kind = type(outcome).__name__.lower()
         self._count(kind, reason, settlement, took_s, age_s)
@@ -52,11 +66,7 @@ class AttemptLog:
     def _count(
         self, kind: str, reason: str, settlement: Settlement, took_s: float, age_s: float
     ) -> None:
-        counter = self._attempts.get((kind, reason))
-        if counter is None:
-            counter = self._metrics.delivery_attempts.labels(self._direction, kind, reason)
-            self._attempts[kind, reason] = counter
-        counter.inc()
+        self._metrics.delivery_attempts.labels(self._direction, kind, reason).inc()
         self._took.observe(took_s)
         match settlement:
             case Done():

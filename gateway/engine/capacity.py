@@ -5,37 +5,67 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from gateway.engine.turnstile import Turnstile
+
+PORTION = 32
+"""Most that is handed out at once: small enough that shards of one process take turns."""
+
+Granted = Callable[[int], None]
+
 
 class Capacity:
-    """A counter that takers wait on. Handed out in portions, so that one shard can't have all."""
+    """Places, handed out in portions and in the order in which they were asked for, so that one
+    shard cannot have all of them. One portion more than may run: it is taken ahead, so that
+    something is there to begin while the next take is on its way.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
-        self.waiting = 0
-        self._freed = asyncio.Event()
-        self._freed.set()
+        self.turnstile = Turnstile(limit)
+        self._portion = max(1, min(PORTION, limit // 4))
+        self._free = limit + self._portion
+        self._asking: dict[Granted, None] = {}
+        self._handing_out: asyncio.Handle | None = None
 
-    async def reserve(self, most: int, wanted: Callable[[], bool] = lambda: True) -> int:
-        """Wait until something is free, then take between 1 and `most` of it; 0 when it is not
-        `wanted` any more.
+    @property
+    def free(self) -> int:
+        """How many places nobody has."""
+        return self._free
+
+    @property
+    def asking(self) -> int:
+        """How many wait."""
+        return len(self._asking)
+
+    def ask(self, granted: Granted) -> int:
+        """Take a portion; with nothing free or others before, 0, and `granted` is called with a
+        portion when it is this one's turn.
         """
-        while self._free == 0 and wanted():
-            self._freed.clear()
-            self.waiting += 1
-            try:
-                await self._freed.wait()
-            finally:
-                self.waiting -= 1
-        granted = min(most, self._free) if wanted() else 0
-        self._free -= granted
-        return granted
+        if granted in self._asking:
+            return 0
+        if self._asking or self._free == 0:
+            self._asking[granted] = None
+            return 0
+        return self._take()
 
-    def ask_again(self) -> None:
-        """Let those who wait find out that they need nothing any more."""
-        self._freed.set()
+    def withdraw(self, granted: Granted) -> None:
+        """Ask no longer."""
+        self._asking.pop(granted, None)
 
     def release(self, count: int) -> None:
-        """Give back what was reserved."""
-        if count:
-            self._free += count
-            self._freed.set()
+        """Give back what was granted."""
+        self._free += count
+        if self._asking and self._free and self._handing_out is None:
+            # At the end of this turn of the loop: attempts end together, and make one portion.
+            self._handing_out = asyncio.get_running_loop().call_soon(self._hand_out)
+
+    def _hand_out(self) -> None:
+        self._handing_out = None
+        while self._asking and self._free:
+            granted = next(iter(self._asking))
+            del self._asking[granted]
+            granted(self._take())
+
+    def _take(self) -> int:
+        portion = min(self._portion, self._free)
+        self._free -= portion
+        return portion

@@ -14,8 +14,8 @@ from gateway.core.deliveries import Direction
 from gateway.core.ids import TenantId
 from gateway.core.tenants import Endpoint, Fallback
 from gateway.store.connection import Client, Script, Value, run
-from gateway.store.deliveries import decode_endpoint
 from gateway.store.keys import WAKE_CHANNEL, Shard, shard_of, wake_message
+from gateway.store.turns import decode_endpoint
 
 
 class BreakerStore:

@@ -7,19 +7,15 @@ A lane is in exactly one of four states: empty, ready, in flight, or waiting in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from gateway.core.audit import AuditRecord
-from gateway.core.breaker import BreakerPolicy, Sign
-from gateway.core.deliveries import Delivery, Direction, NewDelivery, Receipt
-from gateway.core.errors import LeaseLostError, StoreError
-from gateway.core.ids import ConversationId, DeliveryId, TenantId
-from gateway.core.retry import Again, Dead, Done, Settlement
-from gateway.core.tenants import Endpoint, Limits, Overflow
+from gateway.core.breaker import BreakerPolicy
+from gateway.core.deliveries import Direction, NewDelivery, Receipt
+from gateway.core.ids import ConversationId, TenantId
+from gateway.core.tenants import Limits, Overflow
 from gateway.store.connection import (
     UNCONFIRMED,
     Client,
@@ -27,11 +23,24 @@ from gateway.store.connection import (
     Script,
     Value,
     run_confirmed,
+    run_scripts,
 )
 from gateway.store.history import Memory, history_arguments, history_keys
 from gateway.store.keys import WAKE_CHANNEL, Shard, dedupe_key, shard_of, wake_message
 from gateway.store.leases import Lease
 from gateway.store.ledger_changes import LedgerChange, ledger_arguments, ledger_keys, ledger_limits
+from gateway.store.turns import (
+    SettleAnswer,
+    Settled,
+    Taken,
+    check_lease,
+    read_settled,
+    read_taken,
+    settle_call,
+    take_call,
+)
+
+__all__ = ["Commit", "Committed", "DeliveryStore", "SettleAnswer", "Settled", "Taken"]
 
 DEDUPE_TTL_S = 24 * 3600
 
@@ -64,32 +73,7 @@ class Committed(msgspec.Struct, frozen=True):
     dedupe_value: str
 
 
-class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of a delivery, and the record of it (None for a mere deferral)."""
-
-    delivery: Delivery
-    settlement: Settlement
-    audit: AuditRecord | None
-    sign: Sign = Sign.NONE
-
-
-class SettleAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """How a settle ended: per settlement, whether it was still ours; and the tenants whose breaker
-    it opened.
-    """
-
-    held: list[bool]
-    broken: list[TenantId]
-
-
-class Taken(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker got. `due_in_s` is how long the earliest waiting lane still waits: a span, for
-    the store's clock and the worker's need not agree.
-    """
-
-    deliveries: list[Delivery]
-    endpoints: dict[TenantId, Endpoint]
-    due_in_s: float | None
+Wake = Callable[[], None]
 
 
 class DeliveryStore:
@@ -113,6 +97,18 @@ class DeliveryStore:
         self._take = Script(client, "take")
         self._settle = Script(client, "settle")
         self._recover = Script(client, "recover")
+        self._workers: dict[tuple[Direction, int], Wake] = {}
+
+    def work_here(self, lease: Lease, wake: Wake) -> None:
+        """Remember who in this process works on a shard. Its commits wake him by a call, and before
+        their answer has come, for what he asks of Redis then stands behind them; others publish.
+        """
+        self._workers[lease.direction, lease.shard.number] = wake
+
+    def work_ends(self, lease: Lease, wake: Wake) -> None:
+        """Forget him."""
+        if self._workers.get((lease.direction, lease.shard.number)) == wake:
+            del self._workers[lease.direction, lease.shard.number]
 
     async def commit(self, commit: Commit) -> Committed:
         """Store a decision with its deliveries and its audit record.
@@ -135,7 +131,9 @@ class DeliveryStore:
             *(dedupe_key(own, commit.direction, key) for key in commit.dedupe_keys),
             *ledger_keys(shard, commit.tenant, commit.ledgers),
         ]
-        outcome, first = await self._commit(keys, _commit_arguments(commit, shard))
+        wake = self._workers.get((commit.direction, shard.number))
+        arguments = _commit_arguments(commit, shard, WAKE_CHANNEL if wake is None else "")
+        outcome, first = await self._commit(keys, arguments, sent=wake)
         return Committed(Receipt(outcome.decode()), first.decode())
 
     async def record(self, record: AuditRecord, memory: Memory | None = None) -> None:
@@ -154,52 +152,26 @@ class DeliveryStore:
         Raises LeaseLostError when the shard is another replica's; StoreError when the answer was
         lost, after which the shard must be recovered before anything else is taken.
         """
-        shard, direction = lease.shard, lease.direction
-        keys = [
-            shard.lease(lease.role),
-            shard.ring(direction),
-            shard.schedule(direction),
-            shard.in_flight(direction),
-            shard.active(direction),
-            shard.tenants,
-            shard.profiles,
-            shard.breakers,
-        ]
-        answer = await self._take(keys, [lease.token, f"{shard.prefix}t:", direction, limit])
-        _check_lease(answer, lease)
-        _, due_in_ms, taken, profiles = answer
-        return Taken(
-            deliveries=[_delivery(fields, direction) for fields in taken],
-            endpoints=_endpoints(profiles),
-            due_in_s=None if due_in_ms < 0 else due_in_ms / 1000,
-        )
+        return read_taken(await self._take(*take_call(lease, limit)), lease)
 
     async def settle(self, lease: Lease, settled: Sequence[Settled]) -> SettleAnswer:
         """Settle attempts, each atomically with its audit record. May be repeated.
 
         Raises LeaseLostError, StoreError.
         """
-        shard, direction = lease.shard, lease.direction
-        keys = [
-            shard.lease(lease.role),
-            shard.ring(direction),
-            shard.schedule(direction),
-            shard.in_flight(direction),
-            shard.active(direction),
-            shard.audit,
-            shard.breakers,
-        ]
-        breaker = self._breaker
-        args: list[Value] = [lease.token, f"{shard.prefix}t:", direction]
-        args += [round(breaker.window_s * 1000), breaker.least, breaker.percent]
-        for each in settled:
-            args += _settle_arguments(each)
-        answer = await self._settle(keys, args)
-        _check_lease(answer, lease)
-        return SettleAnswer(
-            held=[bool(held) for held in answer[1]],
-            broken=[TenantId(tenant.decode()) for tenant in answer[2]],
-        )
+        call = settle_call(lease, settled, self._breaker)
+        return read_settled(await self._settle(*call), lease)
+
+    async def settle_and_take(
+        self, lease: Lease, settled: Sequence[Settled], limit: int
+    ) -> tuple[SettleAnswer, Taken]:
+        """Do both in one round trip: what the settlements make ready may be taken.
+
+        Raises LeaseLostError, StoreError: nobody knows then which of the two was done.
+        """
+        settle, take = settle_call(lease, settled, self._breaker), take_call(lease, limit)
+        answers = await run_scripts((self._settle, *settle), (self._take, *take))
+        return read_settled(answers[0], lease), read_taken(answers[1], lease)
 
     async def recover(self, lease: Lease) -> int:
         """Make ready again what the shard's last owner held. Raises LeaseLostError, StoreError."""
@@ -212,11 +184,11 @@ class DeliveryStore:
             shard.audit,
         ]
         answer = await self._recover(keys, [lease.token, f"{shard.prefix}t:", direction])
-        _check_lease(answer, lease)
+        check_lease(answer, lease)
         return int(answer[1])
 
 
-def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
+def _commit_arguments(commit: Commit, shard: Shard, channel: str) -> list[Value]:
     limits = commit.limits
     interval_us = 60_000_000 // max(limits.events_per_minute, 1) if commit.metered else 0
     args: list[Value] = [
@@ -228,7 +200,7 @@ def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
         interval_us,
         max(limits.event_burst, 1),
         limits.max_queued,
-        WAKE_CHANNEL,
+        channel,
         wake_message(shard, commit.direction),
         # An agent is told to try again; only what platforms send can be dropped.
         limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
@@ -239,61 +211,3 @@ def _commit_arguments(commit: Commit, shard: Shard) -> list[Value]:
     for delivery in commit.deliveries:
         args += [delivery.id, delivery.payload]
     return args
-
-
-def _settle_arguments(settled: Settled) -> list[Value]:
-    delivery = settled.delivery
-    record = b"" if settled.audit is None else msgspec.json.encode(settled.audit)
-    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
-    tail: list[Value] = [record, settled.sign]
-    # Only what agents ask for has a ledger.
-    told = delivery.id if delivery.direction is Direction.OUTBOUND else ""
-    match settled.settlement:
-        case Done(receipt=receipt, degraded=degraded):
-            return [*head, "done", *tail, receipt, degraded, "", "", told]
-        case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
-            # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
-            delay_ms = round(delay_s * 1000)
-            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), "", told]
-        case Dead(reason=reason, detail=detail, uncertain=uncertain):
-            in_doubt = delivery.uncertain or uncertain
-            died = [reason.value, detail, delivery.attempt, int(in_doubt)]
-            return [*head, "dead", *tail, *died, told]
-
-
-def _check_lease(answer: list[Any], lease: Lease) -> None:
-    if answer[0] == b"lost":
-        raise LeaseLostError(f"shard {lease.shard.number} ({lease.role}) has another owner")
-
-
-def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
-    tenant, conversation, entry, attempts, uncertain, delivery_id, payload = fields
-    entry_text = entry.decode()
-    return Delivery(
-        id=DeliveryId(delivery_id.decode()),
-        tenant=TenantId(tenant.decode()),
-        direction=direction,
-        conversation=ConversationId(conversation.decode()),
-        payload=payload,
-        attempt=int(attempts) + 1,
-        uncertain=uncertain == b"1",
-        accepted_at_ms=int(entry_text.partition("-")[0]),
-        entry=entry_text,
-    )
-
-
-def _endpoints(profiles: list[bytes]) -> dict[TenantId, Endpoint]:
-    return {
-        TenantId(tenant.decode()): decode_endpoint(profile)
-        for tenant, profile in zip(profiles[::2], profiles[1::2], strict=True)
-        if profile
-    }
-
-
-@lru_cache(maxsize=4096)
-def decode_endpoint(profile: bytes) -> Endpoint:
-    """Read a stored endpoint. Raises StoreError."""
-    try:
-        return msgspec.json.decode(profile, type=Endpoint)
-    except msgspec.DecodeError as exc:
-        raise StoreError(f"a tenant's profile cannot be read: {exc}") from exc

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, NamedTuple, cast
+from collections.abc import Callable
+from typing import Any, Final, cast
 
 import hiredis
 from redis.asyncio.connection import Connection
@@ -24,14 +24,12 @@ _LOOKS: Final = 4
 that was paused finds its timer over before it can read what has come meanwhile.
 """
 
+_BUSY: Final = 8
+"""With more commands than this on their way, those that follow leave together, at the end of a turn
+of the loop: a write for each would cost more than the turn.
+"""
+
 _NOTHING_YET: Final = object()
-
-
-class Asked(NamedTuple):
-    """A command on its way."""
-
-    packed: bytes
-    answer: asyncio.Future[Any]
 
 
 class Link(asyncio.Protocol):
@@ -44,7 +42,8 @@ class Link(asyncio.Protocol):
         self.connection = connection
         self.usable = True
         self._gone = gone
-        self._unanswered: deque[Asked] = deque()
+        self._unanswered: deque[asyncio.Future[Any]] = deque()
+        self._unsent: list[bytes] = []
         self._reader = hiredis.Reader(
             protocolError=InvalidResponse,
             replyError=connection._parser.parse_error,
@@ -59,19 +58,35 @@ class Link(asyncio.Protocol):
         self._before = self._transport.get_protocol()
         self._transport.set_protocol(self)
 
-    def write(self, asked: Sequence[Asked]) -> None:
-        """Send commands, behind all that were sent before."""
-        self._unanswered.extend(asked)
-        self._transport.write(b"".join([each.packed for each in asked]))
+    def write(
+        self, packed: bytes, answer: asyncio.Future[Any] | None = None
+    ) -> asyncio.Future[Any]:
+        """Send a command, behind all that were sent before; its bare answer comes true."""
+        if answer is None:
+            answer = self._loop.create_future()
+        self._unanswered.append(answer)
+        if self._unsent or len(self._unanswered) > _BUSY:
+            if not self._unsent:
+                self._loop.call_soon(self._flush)
+            self._unsent.append(packed)
+        else:
+            self._transport.write(packed)
         if self._looking is None and self._look_s is not None:
             self._silent_looks = 0
             self._looking = self._loop.call_later(self._look_s, self._look)
+        return answer
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, []
+        if unsent:
+            self._transport.write(b"".join(unsent))
 
     def lose(self, fault: Exception) -> None:
         """Close; who waits for an answer gets `fault`. What was sent may have been run."""
         self.usable = False
-        unanswered, self._unanswered = self._unanswered, deque()
-        fail(unanswered, fault)
+        unanswered, self._unanswered, self._unsent = self._unanswered, deque(), []
+        for future in unanswered:
+            refuse(future, fault)
         self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
@@ -97,13 +112,12 @@ class Link(asyncio.Protocol):
         self._gone(self)
 
     def _hand_out(self, answer: Any) -> None:
-        future = self._unanswered.popleft().answer
+        future = self._unanswered.popleft()
         if isinstance(answer, Exception):
             # Where a name or a proxy leads to the new primary, only a new connection does: an old
             # one would be refused for as long as the demoted server lives.
             self.usable = self.usable and not is_demoted(answer)
-            if not future.done():
-                future.set_exception(answer)
+            refuse(future, answer)
         elif not future.done():
             future.set_result(answer)
 
@@ -127,10 +141,9 @@ def is_demoted(answer: object) -> bool:
     )
 
 
-def fail(unanswered: Iterable[Asked], fault: Exception) -> None:
-    """Tell all who wait."""
-    for each in unanswered:
-        if not each.answer.done():
-            each.answer.set_exception(fault)
-            # Retrieved here, for a caller that was cancelled meanwhile will never do so.
-            each.answer.exception()
+def refuse(future: asyncio.Future[Any], fault: Exception) -> None:
+    """Let a caller have a fault instead of an answer."""
+    if not future.done():
+        future.set_exception(fault)
+        # Retrieved here, for a caller that was cancelled meanwhile will never do so.
+        future.exception()

@@ -18,7 +18,7 @@ from redis.asyncio.connection import Connection
 from redis.exceptions import ConnectionError as LostError
 from redis.exceptions import ResponseError
 
-from gateway.store.link import Asked, Link, fail, is_demoted
+from gateway.store.link import Link, is_demoted, refuse
 
 Command: TypeAlias = Sequence[Any]
 
@@ -33,11 +33,10 @@ class Multiplexer:
         self._timeout_s = timeout_s
         # A plain dict: redis-py's own makes every name upper-case at every look.
         self._convert: dict[Any, Callable[..., Any]] = dict(client.response_callbacks)
-        self._waiting: list[Asked] = []
+        self._waiting: list[tuple[bytes, asyncio.Future[Any]]] = []
         self._link: Link | None = None
         self._open_links: set[Link] = set()  # with those that only wait for their last answers
         self._opening: asyncio.Task[None] | None = None
-        self._due = False
         self._closed = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,30 +45,34 @@ class Multiplexer:
 
         A caller that is cancelled leaves its command to be run: it may have been sent already.
         """
-        return self._converted(command, await self.post(command))
+        return self._converted(command[0], await self.post(command))
 
-    async def send_all(self, commands: Sequence[Command]) -> list[Any]:
-        """Run commands that leave together; errors of Redis are raised when all have ended."""
-        asked = [self.post(command) for command in commands]
-        await asyncio.wait(asked)
-        return [
-            self._converted(command, each.result())
-            for command, each in zip(commands, asked, strict=True)
-        ]
+    async def ask_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Run commands that leave together; errors of Redis are answers. Raises what redis-py
+        raises when they were not answered.
+        """
+        waited = [(command[0], self.post(command)) for command in commands]
+        answers: list[Any] = []
+        for name, each in waited:
+            try:
+                answers.append(self._converted(name, await each))
+            except ResponseError as exc:
+                answers.append(exc)
+        return answers
 
     def post(self, command: Command) -> asyncio.Future[Any]:
-        """Give a command its place in the row, at once; its bare answer comes true later."""
+        """Send a command, at once; its bare answer comes true later."""
         if self._closed:
             raise LostError("the client is closed")
-        loop = asyncio.get_running_loop()
         # hiredis packs a command in a microsecond; redis-py's own packer takes forty.
-        asked = Asked(hiredis.pack_command(tuple(command)), loop.create_future())
-        self._waiting.append(asked)
-        if not self._due:
-            # At the end of this turn of the loop: what else is given in it goes along.
-            self._due = True
-            loop.call_soon(self._flush)
-        return asked.answer
+        packed = hiredis.pack_command(tuple(command))
+        if self._link is not None and self._link.usable:
+            return self._link.write(packed)
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append((packed, answer))
+        if self._opening is None:
+            self._opening = self._start(self._open())
+        return answer
 
     async def together(self, commands: Sequence[Command]) -> list[Any]:
         """Run commands on one connection that nobody else has meanwhile; errors of Redis are
@@ -106,31 +109,24 @@ class Multiplexer:
         while self._open_links or self._tasks:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
-    def _converted(self, command: Command, answer: Any) -> Any:
-        convert = self._convert.get(command[0])
+    def _converted(self, name: str, answer: Any) -> Any:
+        convert = self._convert.get(name)
         return answer if convert is None else convert(answer)
-
-    def _flush(self) -> None:
-        self._due = False
-        if not self._waiting or self._opening is not None:
-            return
-        if self._link is not None and self._link.usable:
-            waiting, self._waiting = self._waiting, []
-            self._link.write(waiting)
-        else:
-            self._opening = self._start(self._open())
 
     async def _open(self) -> None:
         try:
             connection = await self._pool.get_connection()
+        except Exception as exc:  # whatever it is, it is for the callers, who wait for an answer
+            self._fail_waiting(exc)
+        else:
             self._link = Link(connection, timeout_s=self._timeout_s, gone=self._give_back)
             self._open_links.add(self._link)
             if self._closed:  # its cancel came too late, or redis-py lost it
                 self._link.lose(LostError("the client was closed"))
-        except Exception as exc:  # whatever it is, it is for the callers, who wait for an answer
-            self._fail_waiting(exc)
+            for packed, answer in self._waiting:
+                _ = self._link.write(packed, answer)
+            self._waiting = []
         self._opening = None
-        self._flush()
 
     def _give_back(self, link: Link) -> None:
         self._open_links.discard(link)
@@ -148,7 +144,8 @@ class Multiplexer:
 
     def _fail_waiting(self, fault: Exception) -> None:
         waiting, self._waiting = self._waiting, []
-        fail(waiting, fault)
+        for _, answer in waiting:
+            refuse(answer, fault)
 
     async def _answer(self, connection: Connection, command: Command) -> Any:
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.deliveries import Delivered, Delivery, Outcome
+from gateway.core.deliveries import Delivered, Delivery, Direction, Outcome
 from gateway.core.tenants import Endpoint
 from gateway.engine.capacity import Capacity
 from gateway.engine.ownership import Ownership
@@ -123,6 +123,10 @@ class Works:
         """Take the only shard from whoever owns it."""
         await self.queues.client.delete(Shard(0).lease(BRIDGE))
         return await self.queues.lease()
+
+    async def in_flight(self, count: int) -> bool:
+        """Whether so many lanes are taken."""
+        return count == await self.queues.client.hlen(Shard(0).in_flight(Direction.INBOUND))
 
     async def actions(self) -> list[str]:
         """What the log says, oldest first."""

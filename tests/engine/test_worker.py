@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
 import pytest
@@ -147,7 +146,7 @@ async def test_a_store_fault_in_an_attempt_defers_it(
     works: Works, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The far side has not been asked: no attempt was made."""
-    monkeypatch.setattr("gateway.engine.worker.GATEWAY_FAULT_WAIT_S", 0.0)
+    monkeypatch.setattr("gateway.engine.attempts.GATEWAY_FAULT_WAIT_S", 0.0)
 
     async def fail(_delivery: Delivery) -> Outcome:
         raise StoreError("Redis: away")
@@ -226,15 +225,20 @@ async def test_a_role_may_have_a_policy_of_its_own(works: Works) -> None:
 
 async def test_capacity_is_shared_in_portions() -> None:
     """Nobody gets more than there is, and whoever waits gets what comes free."""
-    capacity = Capacity(5)
-    assert 4 == await capacity.reserve(4)
-    assert 1 == await capacity.reserve(4)
-    waiting = asyncio.create_task(capacity.reserve(4))
-    await eventually(lambda: capacity.waiting == 1)
+    capacity = Capacity(8)
+    first: list[int] = []
+    second: list[int] = []
+    # One portion more than may run, to be taken ahead.
+    assert [2] * 5 == [capacity.ask(first.append) for _ in range(5)]
+    assert [0, 0, 0] == [capacity.ask(each) for each in (first.append, second.append, first.append)]
+    capacity.release(1)
     capacity.release(2)
+    # In one portion, to who asked first; nobody overtakes those who wait.
+    assert 0 == capacity.ask(print)
+    await eventually(lambda: capacity.free == 0)
 
-    assert 2 == await waiting
-    assert 0 == capacity.waiting
+    assert ([2], [1]) == (first, second)
+    assert 1 == capacity.asking
 
 
 def answering(outcome: Outcome) -> Answer:

@@ -14,7 +14,7 @@ from gateway.core.deliveries import (
 )
 from gateway.core.errors import StoreError
 from tests.engine.conftest import Works
-from tests.support.queues import ACME
+from tests.support.queues import ACME, GLOBEX
 from tests.support.waiting import eventually
 
 
@@ -38,31 +38,57 @@ async def test_stopping_settles_what_runs_and_takes_nothing_more(works: Works) -
 async def test_stopping_while_it_waits_for_capacity_takes_nothing_more(works: Works) -> None:
     """All capacity is another shard's; when it comes free, nothing new begins."""
     shop = works.shop(capacity=1)
-    await shop.capacity.reserve(1)
+    assert [1, 1] == [shop.capacity.ask(print) for _ in range(2)]
     await works.queues.accept(ACME, "c1", "a1")
     worker = works.worker(await works.queues.lease(), shop)
-    await eventually(lambda: shop.capacity.waiting == 1)
+    await eventually(lambda: shop.capacity.asking == 1)
 
     worker.stop()
     await works.running[0]
 
     assert [] == works.attempts.names
     shop.capacity.release(1)
-    assert 1 == await shop.capacity.reserve(2)
+    assert (1, 0) == (shop.capacity.free, shop.capacity.asking)
 
 
 async def test_attempts_that_hold_all_capacity_do_not_outlast_a_stop(works: Works) -> None:
     """The deadline counts from the stop, not from when the next attempt happens to end."""
     works.attempts.hold("a1")
     await works.queues.accept(ACME, "c1", "a1")
+    await works.queues.accept(ACME, "c2", "b1")
     shop = works.shop(capacity=1, stop_deadline_s=0.01)
     worker = works.worker(await works.queues.lease(), shop)
-    await eventually(lambda: shop.capacity.waiting == 1)
+    await eventually(lambda: shop.capacity.asking == 1)
 
     worker.stop()
     await works.running[0]
 
-    assert ["event.routed", "delivery.retried"] == await works.actions()
+    # What was taken ahead has not been tried, and is as if it had not been taken.
+    assert ["a1"] == works.attempts.names
+    assert ["event.routed", "event.routed", "delivery.retried"] == await works.actions()
+    taken = await works.queues.take(await works.usurp())
+    assert {("a1", 2, True), ("b1", 1, False)} == {
+        (each.id, each.attempt, each.uncertain) for each in taken
+    }
+    assert 2 == shop.capacity.free
+
+
+async def test_what_waits_behind_another_shards_attempts_does_not_hold_a_stop_up(
+    works: Works,
+) -> None:
+    """It was taken ahead, and nothing of it has been tried: it goes back untouched."""
+    shop = works.shop(capacity=1, stop_deadline_s=0.01)
+    shop.capacity.turnstile.enter(GLOBEX, lambda: None)
+    await works.queues.accept(ACME, "c1", "a1")
+    worker = works.worker(await works.queues.lease(), shop)
+    await eventually(lambda: works.in_flight(1))
+
+    worker.stop()
+    await works.running[0]
+
+    assert [] == works.attempts.names
+    [delivery] = await works.queues.take(await works.usurp())
+    assert (1, False) == (delivery.attempt, delivery.uncertain)
 
 
 async def test_what_does_not_end_in_time_is_interrupted_and_retried_in_doubt(works: Works) -> None:
@@ -84,6 +110,7 @@ async def test_a_lost_lease_ends_the_work_at_once(works: Works) -> None:
     """What runs is the new owner's now: it is abandoned and not settled."""
     works.attempts.hold("a1")
     shop = works.shop(capacity=5)
+    free = shop.capacity.free
     await works.queues.accept(ACME, "c1", "a1", "a2")
     lease = await works.queues.lease()
     worker = works.worker(lease, shop)
@@ -96,7 +123,7 @@ async def test_a_lost_lease_ends_the_work_at_once(works: Works) -> None:
 
     assert ["a1"] == [delivery.id for delivery in works.attempts.cancelled]
     assert 1 == await works.queues.store.recover(newer)
-    assert 5 == await shop.capacity.reserve(5)
+    assert free == shop.capacity.free
 
 
 async def test_a_lease_lost_before_the_settlement_leaves_it_to_the_new_owner(works: Works) -> None:
@@ -171,6 +198,7 @@ async def test_a_cancelled_worker_gives_its_capacity_back(works: Works) -> None:
     """Or every lost lease would make the process a little slower, for ever."""
     works.attempts.hold("a1")
     shop = works.shop(capacity=5)
+    free = shop.capacity.free
     await works.queues.accept(ACME, "c1", "a1")
     await works.queues.accept(ACME, "c2", "b1")
     works.worker(await works.queues.lease(), shop)
@@ -179,4 +207,4 @@ async def test_a_cancelled_worker_gives_its_capacity_back(works: Works) -> None:
     works.running[0].cancel()
     await asyncio.wait(works.running)
 
-    assert 5 == await shop.capacity.reserve(5)
+    assert free == shop.capacity.free

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from gateway.store.keys import Shard
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS
 from tests.support.queues import Queues
@@ -87,3 +89,21 @@ async def test_replicas_that_died_are_not_counted_for_long(queues: Queues) -> No
         return await alive.live_replicas(BRIDGE) == 1
 
     await eventually(alone)
+
+
+async def test_a_lease_is_sure_for_a_while_after_it_was_renewed(queues: Queues) -> None:
+    """For less than it lasts; whoever was paused for longer cannot be sure, whatever he took."""
+    leases = queues.leases(ttl_s=60)
+    lease, old = await leases.acquire(Shard(0), BRIDGE), await leases.acquire(Shard(1), BRIDGE)
+    assert lease is not None
+    assert old is not None
+    lease.sure_until_s = old.sure_until_s = 0.0
+    begun_s = time.monotonic()
+
+    assert not lease.is_sure()
+    assert await leases.renew(lease)
+    assert lease.is_sure()
+    assert 40 <= lease.sure_until_s - begun_s < 60
+    await leases.release(old)
+    assert not await leases.renew(old)
+    assert not old.is_sure()

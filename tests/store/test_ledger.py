@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
 import pytest
 
 from gateway.core.audit import AuditAction, AuditRecord
@@ -266,3 +267,27 @@ async def test_forms_come_back_as_they_were(queues: Queues, book: Ledger) -> Non
 
     assert form == await book.form(ACME, MESSAGE, "survey")
     assert None is await book.form(ACME, MESSAGE, "other")
+
+
+async def test_a_dead_letter_that_is_sent_again_is_on_its_way(
+    queues: Queues, lease: Lease, book: Ledger
+) -> None:
+    """Until it ends anew; of a part that has been removed meanwhile nobody wants another."""
+    fields = ledger_changes.begun(HERE, TWO) | ledger_changes.queued([1, 2])
+    await _commit(queues, LedgerChange(message=MESSAGE, fields=fields), parts={MESSAGE: 2})
+    for _ in range(2):
+        [delivery] = await queues.take(lease)
+        await queues.settle(lease, delivery, Dead(reason=Reason.PLATFORM_REJECTED, detail="no"))
+    first, second = await queues.dead.page(ACME)
+
+    replayed = await queues.dead.replay(first, actor="ann")
+    again_status = await book.status(ACME, MESSAGE)
+    shape = ledger_changes.shaped(Shape(texts=(1,), last=2))
+    seen = msgspec.json.encode(TWO)
+    await _commit(queues, LedgerChange(message=MESSAGE, fields=shape, expects=seen))
+
+    assert replayed
+    assert again_status is not None
+    assert MessageState.QUEUED is again_status.state
+    assert not await queues.dead.replay(second, actor="ann")
+    assert [second] == await queues.dead.page(ACME)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from uuid import uuid4
 
 
 class Link:
@@ -18,6 +19,8 @@ class Link:
         self._target = unquote(urlsplit(redis_url).path)
         self._whole = True
         self._mute = False
+        self.lost = 0
+        """Answers that were lost, in pieces."""
         self._needle: bytes | None = None
         self._flowing = asyncio.Event()
         self._flowing.set()
@@ -80,6 +83,7 @@ class Link:
 
     async def _answered(self, _data: bytes) -> bool:
         await self._flowing.wait()
+        self.lost += self._mute
         return not self._mute
 
     async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -121,8 +125,8 @@ async def _pass_on(
 @asynccontextmanager
 async def open_link(folder: Path, redis_url: str) -> AsyncIterator[Link]:
     """Open a link to the Redis at `redis_url` (unix://)."""
-    folder.mkdir(exist_ok=True)
-    link = Link(folder / "link.sock", redis_url)
+    # More than one may share a folder.
+    link = Link(folder / f"{uuid4().hex[:8]}.sock", redis_url)
     await link.start()
     try:
         yield link

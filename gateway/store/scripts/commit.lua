@@ -7,7 +7,7 @@
 --      and, when there are ledgers: the list of the tenant's ledgers (list), the ledgers (hashes)
 -- ARGV 1 tenant   2 conversation   3 audit record   4 dedupe value   5 dedupe ttl, ms
 --      6 quota interval, us (0: none)   7 quota burst   8 most entries in the queue
---      9 wake channel   10 wake message   11 what a full queue does (refuse | drop)
+--      9 wake channel ('' for none)   10 wake message   11 what a full queue does (refuse | drop)
 --      12 how many ledgers   13 their ttl, ms   14 most of them per tenant
 --      15 how many lists of the history; if any, 16-21 what becomes of them, see history.lua
 --      then per ledger: the shape that it must have ('' for a new one), how many values follow, and
@@ -91,7 +91,7 @@ for i = from, #ARGV, 2 do
   -- A lane that was empty is neither waiting nor in flight: only then may it become ready.
   if redis.call('RPUSH', KEYS[2], id) == 1 then
     redis.call('RPUSH', KEYS[3], ARGV[2])
-    if redis.call('ZADD', KEYS[4], 'NX', now_us, ARGV[1]) == 1 then
+    if redis.call('ZADD', KEYS[4], 'NX', now_us, ARGV[1]) == 1 and ARGV[9] ~= '' then
       redis.call('PUBLISH', ARGV[9], ARGV[10])
     end
   end

@@ -10,7 +10,8 @@
 --      attempts, uncertain (0|1);  for done: receipt, what was left out, '', ''
 --      and last the delivery's id when a ledger is to be told of its end, else ''
 -- Answers {'lost'} when the lease is not ours, else
---   {'ok', 1 or 0 per settlement (0: not held by us), tenants whose breaker opened or went}
+--   {'ok', 1 or 0 per settlement (0: not held by us), tenants whose breaker opened or went,
+--    1 when one of the tenants has a lane that may start, else 0}
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then
   return {'lost'}
 end
@@ -171,9 +172,9 @@ local function settle_all(tenant, places)
   return #ready > 0 or redis.call('EXISTS', queue .. ':ready') == 1
 end
 
+local ring = {}
 if #held > 0 then
   redis.call('HDEL', KEYS[4], unpack(held))
-  local ring = {}
   for _, tenant in ipairs(tenants) do
     if settle_all(tenant, settled[tenant]) then
       ring[#ring + 1] = now_us
@@ -197,4 +198,4 @@ for tenant, seen in pairs(signs) do
     opened[#opened + 1] = tenant
   end
 end
-return {'ok', results, opened}
+return {'ok', results, opened, #ring > 0 and 1 or 0}

@@ -124,8 +124,14 @@ class House:
     async def away(self, for_s: int = 1) -> None:
         """Be away for so long that Slack gives up and it is a gap."""
         await self.slack.settled(10)
+        # How far it was heard is written every second: a gap of a test must not come before.
+        await eventually(self._is_noted, timeout_s=10)
         mark = int(await run(self.client, "GET", MARK))
         await run(self.client, "SET", MARK, mark - 1000 * for_s)
+
+    async def _is_noted(self) -> bool:
+        key = f"{Shard(0).prefix}t:{ACME}:heard:slack:{ACME_TEAM}"
+        return int(await run(self.client, "ZCARD", key)) >= 2
 
     async def bodies(self, tenant: TenantId) -> list[dict[str, Any]]:
         """What is queued for a tenant's agent."""

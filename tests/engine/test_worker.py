@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -49,6 +50,21 @@ async def test_work_that_nobody_told_of_is_found(works: Works) -> None:
     await works.queues.accept(ACME, "c1", "a1")
 
     await eventually(lambda: works.delivered(1))
+
+
+async def test_who_commits_beside_the_worker_wakes_it(
+    works: Works, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a call, with nothing published, however many come while it looks for the first."""
+    monkeypatch.setattr("gateway.engine.worker.POLL_S", 1000.0)
+    works.worker(await works.queues.lease())
+    for number in range(3):
+        await works.wired.accept(ACME, f"c{number}", f"a{number}")
+        await eventually(lambda: works.delivered(len(works.attempts.names)))
+    accepts = (works.wired.accept(GLOBEX, f"c{number}", f"g{number}") for number in range(50))
+    await asyncio.gather(*accepts)
+
+    await eventually(lambda: works.delivered(53))
 
 
 async def test_a_slow_conversation_does_not_stop_others(works: Works) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from gateway.core.audit import AuditAction, AuditEntry, AuditRecord
 from gateway.core.deliveries import Delivery, Direction, NewDelivery, Reason, Receipt
@@ -61,7 +62,7 @@ class Queues:
     shards: int = 1
     confirmation: Confirmation = UNCONFIRMED
 
-    @property
+    @cached_property
     def store(self) -> DeliveryStore:
         """What commits, hands out and settles."""
         return DeliveryStore(self.client, self.shards, confirmation=self.confirmation)

@@ -15,6 +15,10 @@ class SlackSocketFaults(SlackLedger):
         """
         self._sockets.disconnect_all(reason, grace_s)
 
+    def close_announced(self) -> None:
+        """Close the connections that `disconnect_all` told of, now."""
+        self._sockets.close_announced()
+
     def hang_up_on(self, times: int, reason: str) -> None:
         """Greet the next `times` connections, and send them away at once for `reason`."""
         self._sockets.hang_up_on(times, reason)

@@ -106,7 +106,7 @@ class SocketMode:
         self._storm: tuple[str, int] = ("", 0)
         self._forgotten = 0
         self._drips: set[asyncio.Task[None]] = set()
-        self._closings: set[asyncio.TimerHandle] = set()
+        self._closings: dict[Connection, asyncio.TimerHandle] = {}
         self.on_frame: Callable[[str, int], None] = lambda _text, _socket: None
 
     @property
@@ -167,6 +167,13 @@ class SocketMode:
             connection.send(_disconnect_frame(reason))
             self._close_later(connection, grace_s)
 
+    def close_announced(self) -> None:
+        """Close every connection whose end was announced, without waiting for its grace to pass."""
+        for connection, closing in self._closings.items():
+            closing.cancel()
+            connection.close()
+        self._closings.clear()
+
     def reset_all(self) -> None:
         """Cut every connection below the WebSocket protocol."""
         for connection in list(self._open):
@@ -179,7 +186,7 @@ class SocketMode:
 
     def stop(self) -> None:
         """Begin the end of every connection; frozen clients cannot be asked to close."""
-        for closing in self._closings:
+        for closing in self._closings.values():
             closing.cancel()
         for drip in self._drips:
             drip.cancel()
@@ -248,7 +255,7 @@ class SocketMode:
 
     def _close_later(self, connection: Connection, grace_s: float) -> None:
         handle = asyncio.get_running_loop().call_later(grace_s, connection.close)
-        self._closings.add(handle)
+        self._closings[connection] = handle
 
     def _hello(self) -> str:
         hello: JsonObject = {

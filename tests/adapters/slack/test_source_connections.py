@@ -27,7 +27,7 @@ async def test_an_announced_end_leaves_no_gap(
     slack: SlackSandbox, listening: Listening, door: Door, reason: str
 ) -> None:
     """The successor stands before the old socket closes, which is read to its end."""
-    slack.disconnect_all(reason, grace_s=0.3)
+    slack.disconnect_all(reason, grace_s=60)
     for number in range(40):
         slack.say(TEAM, CHANNEL, ANN, str(number))
         await asyncio.sleep(0)
@@ -35,6 +35,7 @@ async def test_an_announced_end_leaves_no_gap(
     for number in range(40, 80):
         slack.say(TEAM, CHANNEL, ANN, str(number))
     await slack.settled(5)
+    slack.close_announced()
     await slack.wait_for_sockets(2, 5)
     slack.say(TEAM, CHANNEL, ANN, "80")
     await slack.settled(5)

@@ -12,7 +12,7 @@ from gateway.core.ids import TenantId
 from gateway.settings import Settings
 from gateway.store.keys import shard_of
 from loadtests.cpu import rss_mb
-from loadtests.figures import latency, ratio
+from loadtests.figures import latency, medians, ratio
 from loadtests.ledger import Ledger, verify
 from loadtests.measures import fill, paced, span_s, usual_plan, wait
 from loadtests.messages import Arrival, Plan
@@ -40,19 +40,35 @@ def _gateway(receiver: Receiver, in_flight: int) -> Iterator[Rig]:
 
 def beside_backlog(receiver: Receiver, profile: Profile, progress: Progress) -> Neighbour:
     """A quiet tenant beside one of the same shard with a long queue and a fast agent."""
-    progress(f"gateway: a neighbour with {profile.backlog:,} queued")
     noisy = Plan("noise", receiver.base_url(), (_NOISY,), _NOISY_LANES, profile.backlog)
-    return _beside(receiver, profile, noisy)
+    text = f"gateway: a neighbour with {profile.backlog:,} queued"
+    return _neighbour(receiver, profile, noisy, lambda turn: progress(f"{text}, {turn}"))
 
 
 def beside_hanging(receiver: Receiver, profile: Profile, progress: Progress) -> Neighbour:
     """A quiet tenant beside one of the same shard whose agent never answers."""
-    progress("gateway: a neighbour whose agent hangs")
     noisy = Plan("noise", receiver.base_url("hang"), (_NOISY,), _HUNG_LANES, _HUNG)
-    return _beside(receiver, profile, noisy)
+    text = "gateway: a neighbour whose agent hangs"
+    return _neighbour(receiver, profile, noisy, lambda turn: progress(f"{text}, {turn}"))
 
 
-def _beside(receiver: Receiver, profile: Profile, noisy: Plan) -> Neighbour:
+def _neighbour(receiver: Receiver, profile: Profile, noisy: Plan, progress: Progress) -> Neighbour:
+    """Medians of several runs: the p95 of one says as much of the machine as of the gateway."""
+    alone, beside, total = [], [], Ledger()
+    for number in range(profile.repetitions):
+        progress(f"{number + 1}/{profile.repetitions}")
+        quiet, disturbed, ledger = _beside(receiver, profile, noisy)
+        alone.append(latency([arrival.latency_ms for arrival in quiet]))
+        beside.append(latency([arrival.latency_ms for arrival in disturbed]))
+        total = total.plus(ledger)
+    base, with_noise = medians(alone), medians(beside)
+    return Neighbour(base, with_noise, ratio(with_noise.p95_ms, base.p95_ms), total)
+
+
+def _beside(
+    receiver: Receiver, profile: Profile, noisy: Plan
+) -> tuple[Sequence[Arrival], Sequence[Arrival], Ledger]:
+    """One run: what the quiet tenant got alone, what it got beside the other, and all that came."""
     with _gateway(receiver, profile.in_flight) as rig:
         warm, alone, beside = (
             _quiet_plan(receiver, profile, run) for run in ("warm", "alone", "beside")
@@ -69,7 +85,7 @@ def _beside(receiver: Receiver, profile: Profile, noisy: Plan) -> Neighbour:
         disturbed, other_ledger, _ = paced(rig, beside, profile)
         noise = receiver.arrivals(noisy.run)
     total = ledger.plus(other_ledger).plus(_cut_off(noisy, noise))
-    return _neighbour(quiet, _while_noisy(disturbed, noise), total)
+    return quiet, _while_noisy(disturbed, noise), total
 
 
 def _quiet_plan(receiver: Receiver, profile: Profile, run: str) -> Plan:
@@ -96,12 +112,6 @@ def _cut_off(noisy: Plan, noise: Sequence[Arrival]) -> Ledger:
     # It was stopped in the middle of its queue: nothing of it is lost, and only what came counts.
     ledger = verify(noisy.keys(), noise, all_due=False)
     return replace(ledger, published=ledger.arrived)
-
-
-def _neighbour(alone: Sequence[Arrival], beside: Sequence[Arrival], ledger: Ledger) -> Neighbour:
-    base = latency([arrival.latency_ms for arrival in alone])
-    with_noise = latency([arrival.latency_ms for arrival in beside])
-    return Neighbour(base, with_noise, ratio(with_noise.p95_ms, base.p95_ms), ledger)
 
 
 def slow_agents(receiver: Receiver, profile: Profile, in_flight: int, progress: Progress) -> Slow:

@@ -11,7 +11,6 @@ import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
-import structlog
 
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.conversations import ConversationRef
@@ -23,11 +22,10 @@ from gateway.core.ids import ConversationId, TenantId, WorkspaceId, new_delivery
 from gateway.core.tenants import Binding
 from gateway.memory import memory_of_dropped, memory_of_routed
 from gateway.store.deliveries import Commit, DeliveryStore
+from gateway.telemetry.logs import wide_event
 from gateway.telemetry.metrics import Metrics
 from routing.pipeline import decide
 from routing.steps.tenant import Resolve
-
-log = structlog.get_logger()
 
 Encode = Callable[[Routed], bytes]
 Enrich = Callable[[Binding, InboundEvent], Awaitable[InboundEvent]]
@@ -178,7 +176,7 @@ class Ingress:
         bound = "unbound" if reason == "unbound_workspace" else "bound"
         self._metrics.tenant_resolve.labels(bound).inc()
         self._metrics.events_routed.labels(platform, outcome, reason).inc()
-        log.info(
+        wide_event(
             "event.handled",
             platform=platform,
             workspace=event.conversation.workspace,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import structlog
-
 from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.breaker import sign_of
 from gateway.core.clock import unix_ms
 from gateway.core.deliveries import Delivery, Direction, Outcome
 from gateway.core.retry import Again, Dead, Done, RetryPolicy, Settlement, settle
 from gateway.store.deliveries import Settled
+from gateway.telemetry.logs import wide_event
 from gateway.telemetry.metrics import Metrics
-
-log = structlog.get_logger()
 
 
 class AttemptLog:
@@ -50,7 +47,7 @@ class AttemptLog:
         reason: str = getattr(outcome, "reason", "")
         kind = type(outcome).__name__.lower()
         self._count(kind, reason, settlement, took_s, age_s)
-        log.info(
+        wide_event(
             "delivery.attempted",
             tenant_id=delivery.tenant,
             delivery_id=delivery.id,

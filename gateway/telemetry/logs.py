@@ -1,7 +1,13 @@
-"""Structured logs: JSON lines on stderr, one wide event per handled event."""
+"""Structured logs: JSON lines on stderr, one wide event per handled event.
+
+Wide events go past structlog, whose machinery costs several times what the line itself does, and
+those of one turn of the loop leave as one write. All other lines are out at once.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import atexit
 import json
 import logging
 import re
@@ -9,7 +15,7 @@ import sys
 import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TextIO, cast
 
 import orjson
 import structlog
@@ -22,9 +28,65 @@ _SECRET: Final = re.compile(
 )
 
 
+class Lines:
+    """What waits to be written. A file as far as structlog needs one."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._waiting: list[str] = []
+        self._flushed_by: asyncio.AbstractEventLoop | None = None
+
+    def write(self, text: str) -> None:
+        """Write behind what waits, at the latest when it is flushed."""
+        self._waiting.append(text)
+
+    def flush(self) -> None:
+        """Write all, as one."""
+        self._flushed_by = None
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._out.write("".join(waiting))
+            self._out.flush()
+
+    def flush_soon(self) -> None:
+        """Write all when this turn of the loop is over; now where there is no loop."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+        else:
+            if self._flushed_by is not loop:  # one that has ended will flush nothing any more
+                self._flushed_by = loop
+                loop.call_soon(self.flush)
+
+
+class _WideEvents:
+    """Where wide events go: nowhere before logs are configured, or above their level."""
+
+    def __init__(self) -> None:
+        self.lines: Lines | None = None
+        self.finish = Finish()
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        if self.lines is not None:
+            self.lines.flush()
+
+
+def wide_event(event: str, **fields: Any) -> None:
+    """Write the one line that tells of a handled event, at level info."""
+    lines = _wide.lines
+    if lines is not None:
+        fields["event"] = event
+        lines.write(_wide.finish(None, "info", fields) + "\n")
+        lines.flush_soon()
+
+
 def configure_logs(level: str) -> None:
     """Send structlog and the standard library's logs to stderr as JSON lines."""
     number = logging.getLevelNamesMapping()[level.upper()]
+    lines = Lines(sys.stderr)
+    _wide.lines = lines if number <= logging.INFO else None
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -33,7 +95,7 @@ def configure_logs(level: str) -> None:
     structlog.configure(
         processors=[Finish()],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", lines)),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -71,6 +133,9 @@ class Finish:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
         return f"{self._text}{fraction // 1000:06d}Z"
+
+
+_wide: Final = _WideEvents()
 
 
 def render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:

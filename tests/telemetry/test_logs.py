@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import json
 import subprocess
 import sys
 
 import pytest
 
-from gateway.telemetry.logs import render
+from gateway.telemetry.logs import Lines, render
 
 SECRETS = {
     "app token": "xapp-1-A0AAAA-123-0a1b2c",
@@ -88,12 +90,12 @@ def test_a_secret_deep_inside_is_found() -> None:
 _PROGRAM = """
 import logging
 import structlog
-from gateway.telemetry.logs import configure_logs
+from gateway.telemetry.logs import configure_logs, wide_event
 
 configure_logs("info")
 log = structlog.get_logger()
 log.debug("hidden")
-log.info("event.handled", tenant_id="acme", took_s=0.5, token="xoxb-1-abc", kind=object)
+wide_event("event.handled", tenant_id="acme", took_s=0.5, token="xoxb-1-abc", kind=object)
 try:
     raise ValueError("cannot use xapp-1-abc")
 except ValueError:
@@ -143,3 +145,67 @@ def test_tracebacks_are_there_without_their_secrets(lines: list[str]) -> None:
     for entry in (json.loads(lines[1]), json.loads(lines[2])):
         assert "ValueError: cannot use [secret]" in entry["exception"]
     assert [] == [line for line in lines if "xapp-" in line or "xoxb-" in line or "cgk_" in line]
+
+
+_IN_A_LOOP = """
+import asyncio
+import structlog
+from gateway.telemetry.logs import configure_logs, wide_event
+
+configure_logs("{level}")
+log = structlog.get_logger()
+
+async def first():
+    wide_event("wide", number=1)
+    wide_event("wide", number=2)
+    log.warning("odd", number=3)
+    wide_event("wide", number=4)
+
+async def second():
+    wide_event("wide", number=5)
+
+asyncio.run(first())
+asyncio.run(second())
+wide_event("wide", number=6)
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [("info", [1, 2, 3, 4, 5, 6]), ("warning", [3]), ("error", [])]
+)
+def test_wide_events_keep_their_place_and_their_level(level: str, expected: list[int]) -> None:
+    """Among other lines, from one loop to the next, and to the end of the process."""
+    program = _IN_A_LOOP.format(level=level)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert expected == [json.loads(line)["number"] for line in done.stderr.splitlines()]
+
+
+class _Pipe(io.StringIO):
+    """Counts what each write of a real file costs: a call of the system."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text)
+        return len(text)
+
+
+async def test_lines_of_one_turn_leave_as_one_write() -> None:
+    """A slow reader of the log holds the loop up once per turn, not once per message."""
+    pipe = _Pipe()
+    lines = Lines(pipe)
+    for text in ("a\n", "b\n"):
+        lines.write(text)
+        lines.flush_soon()
+    assert [] == pipe.writes
+
+    await asyncio.sleep(0)
+    lines.write("c\n")
+    lines.flush_soon()
+    await asyncio.sleep(0)
+    assert ["a\nb\n", "c\n"] == pipe.writes

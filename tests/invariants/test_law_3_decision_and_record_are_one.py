@@ -74,7 +74,7 @@ async def test_a_killed_gateway_leaves_no_decision_without_its_record(world: Wor
     await eventually(lambda: any(delivery.acked for delivery in world.slack.deliveries))
     await world.gateway.kill()
     await world.start_gateway(lease)
-    await world.slack.settled(timeout_s=20)
+    await world.slack.settled(timeout_s=40)
     await eventually(lambda: idle(world), timeout_s=30)
 
     routed = [each for each in await records(world) if each.action is AuditAction.EVENT_ROUTED]

@@ -17,7 +17,12 @@ ACME_TEAM = WorkspaceId("T0ACME")
 GLOBEX_TEAM = WorkspaceId("T0GLOBEX")
 
 QUICK = RetryPolicy(base_s=0.05, cap_s=0.5)
-PATIENT = SlackRules(post_rate=None, redelivery_delays_s=(0.2, 0.5, 1.0), ack_deadline_s=1.0)
+# Slack is patient for six minutes; here it has to outlast the start of a gateway on a busy machine.
+PATIENT = SlackRules(
+    post_rate=None,
+    redelivery_delays_s=(0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+    ack_deadline_s=1.0,
+)
 
 
 def companies() -> list[Company]:

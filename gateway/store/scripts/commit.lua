@@ -25,11 +25,12 @@ local ledgers = tonumber(ARGV[12])
 local last_dedupe = ledgers > 0 and #KEYS - ledgers - 1 or #KEYS
 local lists = tonumber(ARGV[15])
 local first_dedupe, first_ledger = 7 + lists, lists > 0 and 22 or 16
-for i = first_dedupe, last_dedupe do
-  local first = redis.call('GET', KEYS[i])
-  if first then
-    audit('duplicate')
-    return {'duplicate', first}
+if first_dedupe <= last_dedupe then
+  for _, first in ipairs(redis.call('MGET', unpack(KEYS, first_dedupe, last_dedupe))) do
+    if first then
+      audit('duplicate')
+      return {'duplicate', first}
+    end
   end
 end
 

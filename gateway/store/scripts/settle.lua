@@ -80,26 +80,28 @@ local function open(tenant, state, action, detail)
     cjson.encode({tenant = tenant, action = action, direction = ARGV[3], detail = detail}))
 end
 
+local function state_of(tenant)
+  return redis.call('HGET', KEYS[7], tenant) or ''
+end
+
+-- Of a tenant that is well, as nearly all are nearly always, nothing is asked: once enough are
+-- counted, one more that is well can only bring the rate down.
 local function judge(tenant, seen)
-  local state = redis.call('HGET', KEYS[7], tenant) or ''
-  if seen.gone > 0 and string.sub(state, 1, 4) ~= 'gone' then
+  if seen.gone > 0 and string.sub(state_of(tenant), 1, 4) ~= 'gone' then
     open(tenant, 'gone', 'endpoint.disabled', 'the endpoint answered 410')
     return true
   end
-  if state ~= '' then
-    return false
-  end
-  local window = ARGV[2] .. tenant .. ':window'
-  local began = tonumber(redis.call('HGET', window, 'at') or 0)
-  if now_ms - began > tonumber(ARGV[4]) then
-    redis.call('DEL', window)
-    redis.call('HSET', window, 'at', now_ms)
+  local window, counted = ARGV[2] .. tenant .. ':window', seen.well + seen.ill
+  local all = redis.call('HINCRBY', window, 'all', counted)
+  if all == counted then
     redis.call('PEXPIRE', window, ARGV[4])
   end
-  local well = redis.call('HINCRBY', window, 'well', seen.well)
+  local least = tonumber(ARGV[5])
+  if seen.ill == 0 and (all < least or all - counted >= least) then
+    return false
+  end
   local ill = redis.call('HINCRBY', window, 'ill', seen.ill)
-  local all = well + ill
-  if ill == 0 or all < tonumber(ARGV[5]) or ill * 100 < all * tonumber(ARGV[6]) then
+  if all < least or ill * 100 < all * tonumber(ARGV[6]) or state_of(tenant) ~= '' then
     return false
   end
   open(tenant, 'open', 'breaker.opened', ill .. ' of ' .. all .. ' attempts failed')

@@ -143,12 +143,17 @@ local function pass_on(tenants, before)
 end
 
 local function profile_of(tenants)
+  local names = {}
   for _, tenant in ipairs(tenants) do
     if tenant.given > 0 and not known[tenant.name] then
       known[tenant.name] = true
-      profiles[#profiles + 1] = tenant.name
-      profiles[#profiles + 1] = redis.call('HGET', KEYS[7], tenant.name) or ''
+      names[#names + 1] = tenant.name
     end
+  end
+  local found = #names > 0 and redis.call('HMGET', KEYS[7], unpack(names)) or {}
+  for n, name in ipairs(names) do
+    profiles[#profiles + 1] = name
+    profiles[#profiles + 1] = found[n] or ''
   end
 end
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from gateway.core.ids import TenantId
 
-SHARE = 2
+SHARE = 1
 """So many attempts of one tenant begin per tick while others are there."""
 
 TICK_S = 0.001

@@ -12,6 +12,7 @@ import hmac
 import string
 import zlib
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gateway.core.deliveries import Direction
 from gateway.core.ids import ConversationId, MessageId, Platform, TenantId, WorkspaceId
@@ -62,9 +63,7 @@ class Pepper:
 
     def workspace(self, platform: Platform, workspace: WorkspaceId) -> str:
         """Key of the binding of one workspace."""
-        # 0x1f cannot stand in a platform name, so no two pairs share one text.
-        digest = self._digest(f"{platform.value}\x1f{workspace}")
-        return look_up_key(WORKSPACE_PREFIX, digest)
+        return _workspace_key(self.secret, platform.value, workspace)
 
     def agent_key(self, key: str) -> str:
         """Key of an agent's bearer key. Looking a digest up leaks no timing about the key."""
@@ -72,14 +71,22 @@ class Pepper:
 
     def agent_key_digest(self, key: str) -> str:
         """Digest of a bearer key, as PostgreSQL keeps it."""
-        return self._digest(f"agent-key\x1f{key}")
+        return _digest(self.secret, f"agent-key\x1f{key}")
 
     def derived(self, label: str) -> bytes:
         """Make the key of another purpose: what one of them signs means nothing to the others."""
         return hmac.digest(self.secret, f"derived\x1f{label}".encode(), hashlib.sha256)
 
-    def _digest(self, text: str) -> str:
-        return hmac.new(self.secret, text.encode(), hashlib.sha256).hexdigest()
+
+@lru_cache(maxsize=16_384)
+def _workspace_key(secret: bytes, platform: str, workspace: str) -> str:
+    # Remembered is how the key is named, never what stands there: that is asked for each time.
+    # 0x1f cannot stand in a platform name, so no two pairs share one text.
+    return look_up_key(WORKSPACE_PREFIX, _digest(secret, f"{platform}\x1f{workspace}"))
+
+
+def _digest(secret: bytes, text: str) -> str:
+    return hmac.digest(secret, text.encode(), hashlib.sha256).hex()
 
 
 @dataclass(frozen=True, slots=True)

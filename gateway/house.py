@@ -66,8 +66,14 @@ class House:
     """Makes the rooms out of the stores. Constructor arguments are the only wiring."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, metrics: Metrics, installing: Installing
+        self,
+        settings: Settings,
+        stores: Stores,
+        metrics: Metrics,
+        installing: Installing,
+        public: Sequence[socket.socket] = (),
     ) -> None:
+        """`public` are the sockets that platforms call, where somebody has bound them already."""
         self._settings = settings
         self._stores = stores
         self._metrics = metrics
@@ -82,6 +88,7 @@ class House:
         self._pulse = Pulse({"redis": self._ping_redis, "postgres": self._ping_postgres}, metrics)
         self._sources: dict[str, Source] = {}
         self._public: PublicListener | None = None
+        self._public_sockets = public
         self._made_desk: Desk | None = None
         self._tokens = ScopedTokens(stores.pepper.derived(REPLY_TOKENS))
         self._encode = partial(encode, name_file=AttachmentTokens(stores.seal).token)
@@ -147,14 +154,16 @@ class House:
     def stages(
         self, adapters: dict[Platform, Adapter], outgoing: Outgoing, directory: Directory
     ) -> Sequence[Stage]:
-        """Make every worker of this process's roles, in the order in which they stop."""
+        """Make every worker of this process's roles, in the order in which they stop. A role that
+        is another's leaves its stage empty, so that all processes count the same stages.
+        """
         make = {
             Role.INGRESS: lambda: self._intake(adapters, directory),
             Role.BRIDGE: lambda: self._bridge(adapters, outgoing),
             Role.EGRESS: lambda: self._egress(adapters),
         }
-        roles = [role for role in Role if role in self._settings.roles]
-        return [*(make[role]() for role in roles), self._archive(), self._upkeep()]
+        ours = [make[role]() if role in self._settings.roles else {} for role in Role]
+        return [*ours, self._archive(), self._upkeep()]
 
     def forms(self) -> KeptForms:
         """Make what finds forms that are to be opened."""
@@ -204,7 +213,12 @@ class House:
         if not routes:
             return stage
         settings = self._settings
-        self._public = PublicListener(routes, host=settings.public_host, port=settings.public_port)
+        self._public = PublicListener(
+            routes,
+            host=settings.public_host,
+            port=settings.public_port,
+            sockets=self._public_sockets,
+        )
         return stage | {"public": self._public.run}
 
     def _recovery(self, adapters: dict[Platform, Adapter], accept: Accept) -> Recovery:

@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("serve")(serve.serve)
+app.command("worker", hidden=True)(serve.worker)
 app.command("demo")(demo.demo)
 app.add_typer(tenant.app, name="tenant")
 app.add_typer(workspace.app, name="workspace")

@@ -7,8 +7,9 @@ import logging
 import re
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 import orjson
@@ -22,16 +23,21 @@ _SECRET: Final = re.compile(
 )
 
 
-def configure_logs(level: str) -> None:
-    """Send structlog and the standard library's logs to stderr as JSON lines."""
+def configure_logs(level: str, *, worker_number: int = 0) -> None:
+    """Send structlog and the standard library's logs to stderr as JSON lines.
+
+    With a `worker_number` each says which of several processes wrote it.
+    """
+    mark = {"worker_number": worker_number} if worker_number else {}
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[structlog.typing.Processor] = [
+        lambda _logger, _method, event: {**event, **mark},
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[Finish()],
+        processors=[Finish(mark)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -54,11 +60,15 @@ class Finish:
     twice as much.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`mark` is in every line."""
         self._second, self._text = 0, ""
+        self._mark = mark
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         """Add level, moment and exception; make the line."""
+        if self._mark:
+            event.update(self._mark)
         event["level"] = method
         event["timestamp"] = self._now()
         if "exc_info" in event:

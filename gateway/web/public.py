@@ -5,7 +5,8 @@ the internet opens nothing else with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 
 from aiohttp import web
@@ -18,17 +19,32 @@ MAX_BODY_BYTES = 1024 * 1024
 class PublicListener:
     """Serves the routes of platforms' webhooks; each verifies its requests by itself."""
 
-    def __init__(self, routes: Iterable[web.AbstractRouteDef], *, host: str, port: int) -> None:
+    def __init__(
+        self,
+        routes: Iterable[web.AbstractRouteDef],
+        *,
+        host: str,
+        port: int,
+        sockets: Sequence[socket.socket] = (),
+    ) -> None:
+        """`sockets` are bound already, in place of host and port."""
         self._app = web.Application(client_max_size=MAX_BODY_BYTES)
         self._app.add_routes(routes)
         self._host = host
         self._port = port
+        self._sockets = sockets
         self._stack = AsyncExitStack()
 
     async def open(self) -> str:
         """Listen, and return the address. Raises ConfigError."""
         port = await self._stack.enter_async_context(
-            listening(self._app, self._host, self._port, setting="GATEWAY_PUBLIC_PORT")
+            listening(
+                self._app,
+                self._host,
+                self._port,
+                setting="GATEWAY_PUBLIC_PORT",
+                sockets=self._sockets,
+            )
         )
         return f"http://{self._host}:{port}"
 

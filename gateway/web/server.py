@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -18,12 +21,31 @@ LINGER_FOR_S = 2.0
 """For how long the rest of a refused body is read, so that the refusal can be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the gateway can be reached; "" for a listener that it does not have."""
+
+    agent_api: str
+    ops: str = ""
+    public: str = ""
+    """Where platforms call."""
+
+
+Announce = Callable[[Listening], None]
+
+
 @asynccontextmanager
 async def listening(
-    app: web.Application, host: str, port: int, *, setting: str
+    app: web.Application,
+    host: str,
+    port: int,
+    *,
+    setting: str,
+    sockets: Sequence[socket.socket] = (),
 ) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port (of interest when `port` is 0).
 
+    `sockets`, if there are any, are bound already (see `bound`) and stand in for host and port.
     On leaving, running requests get 5 s to end. Raises ConfigError when it cannot listen.
     """
     runner = web.AppRunner(
@@ -36,11 +58,34 @@ async def listening(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
+        given: list[web.BaseSite] = [web.SockSite(runner, each) for each in sockets]
         try:
-            await site.start()
+            for site in given or [web.TCPSite(runner, host, port, reuse_address=True)]:
+                await site.start()
         except OSError as exc:
-            raise ConfigError(f"{setting}: cannot listen on {host}:{port}: {exc.strerror}") from exc
+            raise _unusable(setting, host, port, exc) from exc
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def bound(host: str, port: int, *, setting: str) -> list[socket.socket]:
+    """Take an address without serving it, for processes that will. Raises ConfigError.
+
+    Whoever keeps the sockets open keeps the port, and with it the calls that nobody has taken yet.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(
+            asyncio.Protocol, host, port, reuse_address=True, start_serving=False
+        )
+    except OSError as exc:
+        raise _unusable(setting, host, port, exc) from exc
+    try:
+        return [socket.fromfd(each.fileno(), each.family, each.type) for each in server.sockets]
+    finally:
+        server.close()
+
+
+def _unusable(setting: str, host: str, port: int, exc: OSError) -> ConfigError:
+    return ConfigError(f"{setting}: cannot listen on {host}:{port}: {exc.strerror}")

@@ -13,13 +13,15 @@ from gateway.cli.console import reported
 if TYPE_CHECKING:
     from gateway.settings import Settings
     from gateway.web.server import Listening
-    from gateway.workers.worker import Inherited
 
 # Imports stand in the functions, so that `--help` and the other commands need not pay for them.
+
+app = typer.Typer(add_completion=False)
 
 _STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
+@app.command()
 def serve(
     role: Annotated[
         list[str] | None, typer.Option(help="Only this role (ingress, bridge, egress); repeatable.")
@@ -48,28 +50,6 @@ def serve(
         uvloop.run(_serve(settings))
 
 
-def worker(
-    number: Annotated[int, typer.Option()],
-    line: Annotated[int, typer.Option()],
-    agents: Annotated[list[int] | None, typer.Option()] = None,
-    public: Annotated[list[int] | None, typer.Option()] = None,
-) -> None:
-    """Be one of several workers. Only `serve` starts this; all but the number are file descriptors
-    that come with the process.
-    """
-    with reported():
-        import uvloop  # noqa: PLC0415
-
-        from gateway.settings import load_settings  # noqa: PLC0415
-        from gateway.telemetry.logs import configure_logs  # noqa: PLC0415
-        from gateway.workers.worker import Inherited  # noqa: PLC0415
-
-        settings = load_settings(serving=True).checked_for_serving()
-        configure_logs(settings.log_level, worker_number=number)
-        inherited = Inherited(line, tuple(agents or ()), tuple(public or ()))
-        uvloop.run(_work(settings, inherited))
-
-
 async def _serve(settings: Settings) -> None:
     from gateway.app import serve as serve_until  # noqa: PLC0415
 
@@ -92,16 +72,6 @@ async def _serve_with_workers(settings: Settings) -> int:
     for number in _STOPS:
         loop.add_signal_handler(number, hear)
     return await serve_until(settings, stop=stop, at_once=at_once, announce=_announce)
-
-
-async def _work(settings: Settings, inherited: Inherited) -> None:
-    from gateway.workers.worker import work  # noqa: PLC0415
-
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in _STOPS:
-        loop.add_signal_handler(number, stop.set)
-    await work(settings, inherited, stop)
 
 
 def _announce(listening: Listening) -> None:

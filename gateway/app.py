@@ -20,6 +20,7 @@ from gateway.core.errors import StoreError
 from gateway.core.ids import Platform
 from gateway.house import House
 from gateway.installing import open_installing
+from gateway.listeners import agents_address, ops_address, public_address
 from gateway.settings import Role, Settings
 from gateway.stages import StageEnded, at_once, run_stages
 from gateway.store.durability import check_server
@@ -28,7 +29,7 @@ from gateway.supervisor import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web.agent_api import AgentApi
 from gateway.web.ops import Ops
-from gateway.web.server import Announce, Listening, listening
+from gateway.web.server import Announce, Listening, serving
 from plugin_bridge.health import open_health_probe
 from plugin_bridge.opening import open_transport
 
@@ -78,12 +79,8 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
     """
     settings.checked_for_serving()
     metrics, health = Metrics(), Health()
-    async with listening(
-        Ops(health.gathered, metrics.scrape).application(),
-        settings.ops_host,
-        settings.ops_port,
-        setting="GATEWAY_OPS_PORT",
-    ) as port:
+    ops_pages = Ops(health.gathered, metrics.scrape).application()
+    async with serving(ops_pages, ops_address(settings)) as port:
         ops = f"http://{settings.ops_host}:{port}"
         around = Surroundings(
             stop=stop,
@@ -105,7 +102,8 @@ async def run(settings: Settings, around: Surroundings) -> None:
         if stores is None:
             return
         installing = await stack.enter_async_context(open_installing(settings, stores, metrics))
-        house = House(settings, stores, metrics, installing, around.doors.public)
+        public_door = replace(public_address(settings), sockets=around.doors.public)
+        house = House(settings, stores, metrics, installing, public_door)
         adapters = await stack.enter_async_context(
             open_adapters(_options(settings), metrics, house.forms(), stores.budget)
         )
@@ -132,13 +130,7 @@ async def _listen_to_agents(
     if Role.EGRESS not in settings.roles:
         return None
     return await stack.enter_async_context(
-        listening(
-            api.application(),
-            settings.host,
-            settings.port,
-            setting="GATEWAY_PORT",
-            sockets=around.doors.agents,
-        )
+        serving(api.application(), replace(agents_address(settings), sockets=around.doors.agents))
     )
 
 

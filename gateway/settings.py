@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.core.errors import ConfigError
 from gateway.core.ids import Platform
+from gateway.core.urls import is_https_or_loopback, is_origin
 from gateway.embedded import default_data_dir
 from gateway.sealing import Seal
 
@@ -221,11 +221,11 @@ class Settings(BaseSettings):
     def problems_of_installs(self) -> list[str]:
         """Say what is wrong with what workspaces are installed and asked with."""
         problems = []
-        if not _is_https_or_loopback(self.slack_api_base_url):
+        if not is_https_or_loopback(self.slack_api_base_url):
             problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
         if bool(self.slack_client_id) != bool(self.slack_client_secret):
             problems.append("SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: set both, or neither")
-        if self.public_url and not _is_origin(self.public_url):
+        if self.public_url and not is_origin(self.public_url):
             problems.append(
                 "GATEWAY_PUBLIC_URL must be https://host, or http on loopback, and nothing more"
             )
@@ -246,23 +246,6 @@ class Settings(BaseSettings):
                 "it stands in the app's settings under Basic Information"
             )
         return problems
-
-
-def _is_https_or_loopback(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return False
-    if url.scheme == "http":
-        return url.hostname in {"127.0.0.1", "::1", "localhost"}
-    return url.scheme == "https" and bool(url.hostname)
-
-
-def _is_origin(text: str) -> bool:
-    if not _is_https_or_loopback(text):
-        return False
-    url = urlsplit(text)
-    return url.path in {"", "/"} and not (url.query or url.fragment or "@" in url.netloc)
 
 
 def load_settings(

@@ -29,7 +29,7 @@ class _Nouns(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
-        self.commands |= {name: TyperCommand(name, help=text) for name, text in NOUNS.items()}
+        self.commands = {name: TyperCommand(name, help=text) for name, text in NOUNS.items()}
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """Find the command that is to be run; load it."""

@@ -31,23 +31,35 @@ class Listening:
     """Where platforms call."""
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen, and the setting that says so."""
+
+    host: str
+    port: int
+    setting: str
+    sockets: Sequence[socket.socket] = ()
+    """Bound already (see `bound`), in place of host and port."""
+
+
 Announce = Callable[[Listening], None]
 
 
 @asynccontextmanager
 async def listening(
-    app: web.Application,
-    host: str,
-    port: int,
-    *,
-    setting: str,
-    sockets: Sequence[socket.socket] = (),
+    app: web.Application, host: str, port: int, *, setting: str
 ) -> AsyncIterator[int]:
     """Serve until the block ends; gives the port (of interest when `port` is 0).
 
-    `sockets`, if there are any, are bound already (see `bound`) and stand in for host and port.
     On leaving, running requests get 5 s to end. Raises ConfigError when it cannot listen.
     """
+    async with serving(app, Address(host, port, setting)) as port_in_use:
+        yield port_in_use
+
+
+@asynccontextmanager
+async def serving(app: web.Application, address: Address) -> AsyncIterator[int]:
+    """Serve an address that may be bound already; as `listening` else."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -58,18 +70,20 @@ async def listening(
     )
     await runner.setup()
     try:
-        given: list[web.BaseSite] = [web.SockSite(runner, each) for each in sockets]
+        given: list[web.BaseSite] = [web.SockSite(runner, each) for each in address.sockets]
         try:
-            for site in given or [web.TCPSite(runner, host, port, reuse_address=True)]:
+            for site in given or [
+                web.TCPSite(runner, address.host, address.port, reuse_address=True)
+            ]:
                 await site.start()
         except OSError as exc:
-            raise _unusable(setting, host, port, exc) from exc
+            raise _unusable(address, exc) from exc
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
 
 
-async def bound(host: str, port: int, *, setting: str) -> list[socket.socket]:
+async def bound(address: Address) -> list[socket.socket]:
     """Take an address without serving it, for processes that will. Raises ConfigError.
 
     Whoever keeps the sockets open keeps the port, and with it the calls that nobody has taken yet.
@@ -77,15 +91,16 @@ async def bound(host: str, port: int, *, setting: str) -> list[socket.socket]:
     loop = asyncio.get_running_loop()
     try:
         server = await loop.create_server(
-            asyncio.Protocol, host, port, reuse_address=True, start_serving=False
+            asyncio.Protocol, address.host, address.port, reuse_address=True, start_serving=False
         )
     except OSError as exc:
-        raise _unusable(setting, host, port, exc) from exc
+        raise _unusable(address, exc) from exc
     try:
         return [socket.fromfd(each.fileno(), each.family, each.type) for each in server.sockets]
     finally:
         server.close()
 
 
-def _unusable(setting: str, host: str, port: int, exc: OSError) -> ConfigError:
-    return ConfigError(f"{setting}: cannot listen on {host}:{port}: {exc.strerror}")
+def _unusable(address: Address, exc: OSError) -> ConfigError:
+    where = f"{address.host}:{address.port}"
+    return ConfigError(f"{address.setting}: cannot listen on {where}: {exc.strerror}")

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from gateway.core.errors import ConfigError
+from gateway.listeners import agents_address, ops_address, public_address
 from gateway.settings import Role, Settings
 from gateway.store_urls import store_urls
 from gateway.web.ops import Ops
-from gateway.web.server import Announce, Listening, bound, listening
+from gateway.web.server import Announce, Listening, bound, serving
 from gateway.workers.crew import Crew
 from gateway.workers.process import Plan
 
@@ -29,12 +30,7 @@ async def serve(
         urls = await store_urls(settings, stack)
         crew = Crew(_plans(settings, urls, agents, public))
         ops_port = await stack.enter_async_context(
-            listening(
-                Ops(crew.health, crew.scrape, crew.life).application(),
-                settings.ops_host,
-                settings.ops_port,
-                setting="GATEWAY_OPS_PORT",
-            )
+            serving(Ops(crew.health, crew.scrape, crew.life).application(), ops_address(settings))
         )
         watching = [
             asyncio.create_task(_then(crew.misconfigured, stop.set)),
@@ -62,12 +58,10 @@ async def _open_doors(
     agents: list[socket.socket] = []
     public: list[socket.socket] = []
     if Role.EGRESS in settings.roles:
-        agents = await bound(settings.host, settings.port, setting="GATEWAY_PORT")
+        agents = await bound(agents_address(settings))
         stack.callback(_close, agents)
     if settings.is_called:
-        public = await bound(
-            settings.public_host, settings.public_port, setting="GATEWAY_PUBLIC_PORT"
-        )
+        public = await bound(public_address(settings))
         stack.callback(_close, public)
     return agents, public
 

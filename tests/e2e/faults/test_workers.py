@@ -17,7 +17,7 @@ from gateway.sandbox.agent import Hang
 from gateway.sandbox.process import GatewayProcess
 from gateway.sandbox.slack import SlackSandbox
 from tests.e2e.faults.load import ACME, CHANNELS, SHORT, Load, held, under_load
-from tests.support.conservation import FLAWLESS, at_rest, verdict
+from tests.support.conservation import FLAWLESS, at_rest, conversation_of, verdict
 from tests.support.evidence import metric
 from tests.support.servers import reachable_temp_dir
 from tests.support.waiting import eventually
@@ -90,12 +90,13 @@ def disordered(world: World) -> list[str]:
     wrong = []
     for tenant, agent in world.agents.items():
         for channel in CHANNELS:
-            texts = [
-                each.body["text"]
-                for each in {each.delivery_id: each for each in agent.deliveries}.values()
-                if each.body["conversation"]["channel"] == channel
+            bodies = {each.delivery_id: each.body for each in agent.deliveries}.values()
+            numbers = [
+                int(str(body["text"]).removeprefix("message "))
+                for body in bodies
+                if conversation_of(body).endswith(f":{channel}")
             ]
-            if texts != sorted(texts, key=lambda text: int(text.removeprefix("message "))):
+            if numbers != sorted(numbers):
                 wrong.append(f"{tenant} {channel}")
     return wrong
 

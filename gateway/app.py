@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from adapters.registry import SlackOptions, open_adapters
+from gateway import heap
 from gateway.bridging import Outgoing
 from gateway.core.errors import StoreError
 from gateway.core.ids import Platform
@@ -121,6 +122,7 @@ async def run(settings: Settings, around: Surroundings) -> None:
         around.health.add(house.health)
         agent_api = f"http://{settings.host}:{api_port}" if api_port else ""
         around.announce(Listening(agent_api=agent_api, public=public))
+        heap.settle()
         await run_stages(stages, supervisor, around.stop, around.stage_ended)
 
 

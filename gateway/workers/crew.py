@@ -136,6 +136,10 @@ class Crew:
         self._living[plan.number] = worker
         try:
             code = await worker.ended()
+        except BaseException:
+            # Nobody would hear it any more, and a second one would be started beside it.
+            worker.signal(signal.SIGKILL)
+            raise
         finally:
             del self._living[plan.number]
         self._note_end(plan, worker, code)

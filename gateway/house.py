@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -45,7 +42,7 @@ from gateway.store.auditlog import AuditLog
 from gateway.store.connection import run_everywhere
 from gateway.store.cursors import Cursors
 from gateway.store.deliveries import DeliveryStore
-from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, Lease, LeaseStore
+from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, Lease, LeaseStore, new_owner
 from gateway.store.ledger import Ledger
 from gateway.store.places import PlaceNotes
 from gateway.store.wake import wakes
@@ -58,6 +55,7 @@ from gateway.web.messages import MessageOperations
 from gateway.web.operations import Caller
 from gateway.web.presence import PresenceOperations
 from gateway.web.public import PublicListener
+from gateway.web.server import Address
 from gateway.web.streams import StreamOperations
 from plugin_bridge.wire import encode
 
@@ -66,7 +64,12 @@ class House:
     """Makes the rooms out of the stores. Constructor arguments are the only wiring."""
 
     def __init__(
-        self, settings: Settings, stores: Stores, metrics: Metrics, installing: Installing
+        self,
+        settings: Settings,
+        stores: Stores,
+        metrics: Metrics,
+        installing: Installing,
+        public: Address,
     ) -> None:
         self._settings = settings
         self._stores = stores
@@ -75,13 +78,18 @@ class House:
         self._deliveries = DeliveryStore(
             stores.redis, settings.shards, confirmation=stores.confirmation
         )
-        # New at every start: a restarted process must not own what its past self held.
-        owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._leases = LeaseStore(stores.redis, owner=owner, ttl_s=settings.lease_s)
+        self._leases = LeaseStore(stores.redis, owner=new_owner(), ttl_s=settings.lease_s)
         self._ownerships: dict[str, Ownership] = {}
-        self._pulse = Pulse({"redis": self._ping_redis, "postgres": self._ping_postgres}, metrics)
+        self._pulse = Pulse(
+            {
+                "redis": lambda: run_everywhere(stores.redis, "PING"),
+                "postgres": lambda: fetch_one(stores.pool, "SELECT 1"),
+            },
+            metrics,
+        )
         self._sources: dict[str, Source] = {}
         self._public: PublicListener | None = None
+        self._public_address = public
         self._made_desk: Desk | None = None
         self._tokens = ScopedTokens(stores.pepper.derived(REPLY_TOKENS))
         self._encode = partial(encode, name_file=AttachmentTokens(stores.seal).token)
@@ -153,8 +161,9 @@ class House:
             Role.BRIDGE: lambda: self._bridge(adapters, outgoing),
             Role.EGRESS: lambda: self._egress(adapters),
         }
-        roles = [role for role in Role if role in self._settings.roles]
-        return [*(make[role]() for role in roles), self._archive(), self._upkeep()]
+        # All processes count the same stages: that of a role which is another's is empty.
+        ours = [make[role]() if role in self._settings.roles else {} for role in Role]
+        return [*ours, self._archive(), self._upkeep()]
 
     def forms(self) -> KeptForms:
         """Make what finds forms that are to be opened."""
@@ -203,8 +212,7 @@ class House:
         routes += self._installing.routes
         if not routes:
             return stage
-        settings = self._settings
-        self._public = PublicListener(routes, host=settings.public_host, port=settings.public_port)
+        self._public = PublicListener(routes, self._public_address)
         return stage | {"public": self._public.run}
 
     def _recovery(self, adapters: dict[Platform, Adapter], accept: Accept) -> Recovery:
@@ -239,11 +247,9 @@ class House:
         }
 
     def _archive(self) -> Stage:
-        audit_log, archive = AuditLog(self._stores.redis), self._stores.archive
-        run_archive = self._own(
-            ARCHIVE, lambda lease: Archivist(lease, audit_log, archive, self._metrics)
-        )
-        return {"archive": run_archive}
+        log, archive = AuditLog(self._stores.redis), self._stores.archive
+        make = partial(Archivist, log=log, archive=archive, metrics=self._metrics)
+        return {"archive": self._own(ARCHIVE, make)}
 
     def _upkeep(self) -> Stage:
         stores, settings = self._stores, self._settings
@@ -292,9 +298,3 @@ class House:
             ours = self._ownerships.get(roles[direction])
             if ours is not None:
                 ours.wake(shard)
-
-    async def _ping_redis(self) -> None:
-        await run_everywhere(self._stores.redis, "PING")
-
-    async def _ping_postgres(self) -> None:
-        await fetch_one(self._stores.pool, "SELECT 1")

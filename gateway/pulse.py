@@ -11,7 +11,7 @@ from gateway.telemetry.metrics import Metrics
 EVERY_S = 2.0
 LAG_PROBE_S = 0.1
 
-Probe = Callable[[], Awaitable[None]]
+Probe = Callable[[], Awaitable[object]]
 """Returns when the store answers. Raises StoreError."""
 
 

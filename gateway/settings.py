@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.core.errors import ConfigError
 from gateway.core.ids import Platform
+from gateway.core.urls import is_https_or_loopback, is_origin
 from gateway.embedded import default_data_dir
 from gateway.sealing import Seal
 
@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     stop_deadline_s: float = Field(default=20.0, ge=0, le=600)
     in_flight: int = Field(default=512, ge=1, le=10_000)
     """How many deliveries one process attempts at the same moment, per direction."""
+    workers: int = Field(default=1, ge=1, le=64)
+    """How many processes share the work on this machine, under one that looks after them."""
     transport: Literal["lean", "aiohttp"] = "lean"
     """The HTTP client towards the containers; only aiohttp goes through proxies."""
 
@@ -120,6 +122,13 @@ class Settings(BaseSettings):
     """Pace per channel; Slack allows about one message a second."""
 
     @property
+    def is_called(self) -> bool:
+        """Whether platforms, or browsers for their pages, call this process."""
+        if Role.INGRESS not in self.roles or Platform.SLACK not in self.platforms:
+            return False
+        return self.slack_mode != "socket" or bool(self.slack_client_id and self.public_url)
+
+    @property
     def recovers(self) -> bool:
         """Whether gaps are filled from the platform's history."""
         if self.slack_recovery == "auto":
@@ -153,6 +162,7 @@ class Settings(BaseSettings):
         problems = self._store_problems() + self._secret_problems()
         if not serving:
             return problems
+        problems += self._worker_problems()
         if Platform.SLACK in self.platforms:
             problems += self._slack_problems()
         for platform in self.platforms:
@@ -164,6 +174,20 @@ class Settings(BaseSettings):
         if problems:
             raise ConfigError(_listed(problems))
         return self
+
+    def _worker_problems(self) -> list[str]:
+        problems = []
+        if self.workers > self.shards:
+            problems.append(
+                f"GATEWAY_WORKERS is {self.workers}, but there are {self.shards} shards to share "
+                "(GATEWAY_SHARDS): more workers than that would have nothing to do"
+            )
+        if self.workers > 1 and set(self.roles) == {Role.INGRESS}:
+            problems.append(
+                f"GATEWAY_WORKERS is {self.workers}, but GATEWAY_ROLES is ingress alone, which is "
+                "one worker's: events keep their order because one process hears them all"
+            )
+        return problems
 
     def _store_problems(self) -> list[str]:
         problems = []
@@ -197,11 +221,11 @@ class Settings(BaseSettings):
     def problems_of_installs(self) -> list[str]:
         """Say what is wrong with what workspaces are installed and asked with."""
         problems = []
-        if not _is_https_or_loopback(self.slack_api_base_url):
+        if not is_https_or_loopback(self.slack_api_base_url):
             problems.append("SLACK_API_BASE_URL must be https, or http on loopback")
         if bool(self.slack_client_id) != bool(self.slack_client_secret):
             problems.append("SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: set both, or neither")
-        if self.public_url and not _is_origin(self.public_url):
+        if self.public_url and not is_origin(self.public_url):
             problems.append(
                 "GATEWAY_PUBLIC_URL must be https://host, or http on loopback, and nothing more"
             )
@@ -224,30 +248,17 @@ class Settings(BaseSettings):
         return problems
 
 
-def _is_https_or_loopback(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        return False
-    if url.scheme == "http":
-        return url.hostname in {"127.0.0.1", "::1", "localhost"}
-    return url.scheme == "https" and bool(url.hostname)
-
-
-def _is_origin(text: str) -> bool:
-    if not _is_https_or_loopback(text):
-        return False
-    url = urlsplit(text)
-    return url.path in {"", "/"} and not (url.query or url.fragment or "@" in url.netloc)
-
-
-def load_settings(*, serving: bool = False, roles: Sequence[str] | None = None) -> Settings:
-    """Read the environment; `roles` come from the command line and win over it.
+def load_settings(
+    *, serving: bool = False, roles: Sequence[str] | None = None, workers: int | None = None
+) -> Settings:
+    """Read the environment; `roles` and `workers` come from the command line and win over it.
 
     Raises ConfigError that names every setting that cannot be read and, since somebody has to
     repair them anyway, all others that cannot work, with `serving` those for serving too.
     """
-    given = {"roles": ",".join(roles)} if roles else {}
+    given: dict[str, object] = {"roles": ",".join(roles)} if roles else {}
+    if workers is not None:
+        given["workers"] = workers
     try:
         return Settings.model_validate(given)
     except ValidationError as exc:

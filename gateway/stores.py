@@ -1,4 +1,4 @@
-"""Both stores, opened from the settings and ready for use. Alone decides embedded or given."""
+"""Both stores, opened from the settings and ready for use."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from gateway.archive.registry import Registry
 from gateway.core.budgets import Budget
 from gateway.core.clock import utc_now
 from gateway.core.errors import ConfigError
-from gateway.embedded import EmbeddedServerError, join_or_start
 from gateway.installations.invitations import LinkInvitations
 from gateway.installations.service import Installations
 from gateway.provisioning.operations import Provisioning
@@ -31,6 +30,7 @@ from gateway.store.deadletters import DeadLetterStore
 from gateway.store.deliveries import DeliveryStore
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
+from gateway.store_urls import store_urls
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """
     settings.checked()
     async with AsyncExitStack() as stack:
-        redis_url, database_url = await _urls(settings, stack)
+        redis_url, database_url = await store_urls(settings, stack)
         redis = await stack.enter_async_context(store_connection.connect(redis_url))
         lookup = _lookup(settings, redis)
         # Asked before PostgreSQL is changed: a change that Redis cannot follow is better not begun.
@@ -76,19 +76,6 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
             await stores.provisioning.rebuild()
             _check_shards(await lookup.filled_with_shards(), settings)
         yield stores
-
-
-async def _urls(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
-    redis_url, database_url = settings.redis_url, settings.database_url
-    if redis_url and database_url:
-        return redis_url, database_url
-    try:
-        embedded = await stack.enter_async_context(
-            join_or_start(settings.data_dir, redis=not redis_url, postgres=not database_url)
-        )
-    except EmbeddedServerError as exc:
-        raise ConfigError(str(exc)) from exc
-    return redis_url or embedded.redis_url or "", database_url or embedded.database_url or ""
 
 
 def _pepper(settings: Settings) -> Pepper:

@@ -258,6 +258,34 @@ def test_a_process_without_intake_needs_no_app_token(monkeypatch: pytest.MonkeyP
     assert (Role.BRIDGE,) == load_settings(serving=True).checked_for_serving().roles
 
 
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ({"GATEWAY_WORKERS": "0"}, "greater than or equal to 1"),
+        ({"GATEWAY_WORKERS": "-1"}, "greater than or equal to 1"),
+        ({"GATEWAY_WORKERS": "65"}, "less than or equal to 64"),
+        ({"GATEWAY_WORKERS": "two"}, "valid integer"),
+        ({"GATEWAY_WORKERS": "17"}, "16 shards"),
+        ({"GATEWAY_WORKERS": "2", "GATEWAY_ROLES": "ingress"}, "GATEWAY_ROLES is ingress alone"),
+    ],
+)
+def test_numbers_of_workers_that_cannot_be_are_named(
+    monkeypatch: pytest.MonkeyPatch, env: Mapping[str, str], said: str
+) -> None:
+    """None, less than none, more than a machine has, more than there is work for."""
+    [problem] = _problems(monkeypatch, {**GOOD, **env})
+
+    assert problem.startswith("GATEWAY_WORKERS")
+    assert said in problem
+
+
+def test_the_number_of_workers_of_the_command_line_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with roles."""
+    _set(monkeypatch, {**GOOD, "GATEWAY_WORKERS": "2"})
+
+    assert (2, 4) == (load_settings().workers, load_settings(workers=4).workers)
+
+
 def test_secrets_are_not_in_the_settings_own_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """They may end up in a traceback."""
     _set(monkeypatch, GOOD)

@@ -135,6 +135,39 @@ async def test_stages_stop_one_after_the_other() -> None:
     ] == ended
 
 
+async def test_no_stage_stops_before_the_last_one_is_said_to_have_ended() -> None:
+    """Other processes may still hand on to the next one, though ours hands on nothing more."""
+    told: list[str] = []
+    others_ended = asyncio.Event()
+
+    def worker(name: str) -> Run:
+        async def run() -> None:
+            told.append(f"{name} runs")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                told.append(f"{name} stopped")
+
+        return run
+
+    async def ended() -> None:
+        told.append("ended")
+        await others_ended.wait()
+
+    stop = asyncio.Event()
+    stages: list[Stage] = [{"slack": worker("slack")}, {}, {"archive": worker("archive")}]
+    running = asyncio.create_task(run_stages(stages, Supervisor(), stop, ended))
+    await eventually(lambda: len(told) == 2)
+
+    stop.set()
+    await eventually(lambda: "ended" in told)
+    assert ["slack stopped", "ended"] == told[2:]
+    others_ended.set()
+    await running
+
+    assert ["slack stopped", "ended", "ended", "archive stopped", "ended"] == told[2:]
+
+
 async def test_a_worker_that_fails_while_stopping_stops_the_rest_all_the_same() -> None:
     """The archive is emptied even when the intake went down badly."""
     ended: list[str] = []

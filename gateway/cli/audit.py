@@ -18,7 +18,7 @@ from gateway.core.audit import AuditAction, AuditEntry
 if TYPE_CHECKING:
     from gateway.stores import Stores
 
-app = typer.Typer(no_args_is_help=True, help="The audit trail.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit trail.")
 
 _COLUMNS = ("at", "tenant", "action", "outcome", "reason", "conversation", "delivery", "detail")
 

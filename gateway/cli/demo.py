@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from gateway.demo.world import World
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def demo(
     serve: Annotated[bool, typer.Option("--serve", help="Keep it all running after.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Keep the data here.")] = None,

@@ -24,7 +24,9 @@ from gateway.redrive import LetterFilter, Redrive, Redriven
 if TYPE_CHECKING:
     from gateway.stores import Stores
 
-app = typer.Typer(no_args_is_help=True, help="Dead letters: deliveries that were given up.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Dead letters: deliveries that were given up."
+)
 
 DeliveryArgument = Annotated[
     str, typer.Argument(metavar="DELIVERY", help="Delivery id, as `dlq list` shows it.")

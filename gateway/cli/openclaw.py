@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gateway.provisioning.operations import Provisioning
     from gateway.stores import Stores
 
-app = typer.Typer(no_args_is_help=True, help="Containers that run OpenClaw.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Containers that run OpenClaw.")
 
 
 @app.callback()

@@ -9,7 +9,7 @@ from gateway.cli.arguments import AsJson
 from gateway.cli.console import json_out, pairs
 from gateway.cli.session import with_stores
 
-app = typer.Typer(no_args_is_help=True, help="The registry as a whole.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The registry as a whole.")
 
 
 @app.command()

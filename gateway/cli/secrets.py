@@ -10,7 +10,7 @@ import typer
 from gateway.cli.arguments import AsJson
 from gateway.cli.console import json_out
 
-app = typer.Typer(help="Make a pepper and a sealing key.")
+app = typer.Typer(add_completion=False, help="Make a pepper and a sealing key.")
 
 
 @app.callback(invoke_without_command=True)

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from gateway.core.installs import NewInstallation
     from gateway.stores import Stores
 
-app = typer.Typer(no_args_is_help=True, help="The Slack app and its workspaces.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="The Slack app and its workspaces."
+)
 
 
 @app.command()

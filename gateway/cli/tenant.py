@@ -21,7 +21,9 @@ from gateway.provisioning.views import TenantView
 if TYPE_CHECKING:
     from gateway.stores import Stores
 
-app = typer.Typer(no_args_is_help=True, help="Tenants: who they are and what they may do.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Tenants: who they are and what they may do."
+)
 
 
 class Secret(StrEnum):

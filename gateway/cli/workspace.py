@@ -14,7 +14,9 @@ from gateway.core.ids import Platform, WorkspaceId
 from gateway.core.tenants import Credential
 from gateway.provisioning.views import BoundWorkspace
 
-app = typer.Typer(no_args_is_help=True, help="Workspaces: which tenant they belong to.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Workspaces: which tenant they belong to."
+)
 
 PlatformArgument = Annotated[Platform, typer.Argument(help="Where people talk.")]
 WorkspaceArgument = Annotated[

@@ -73,6 +73,10 @@ class GatewayProcess:
             self._running().kill()
         await self.ended(10.0)
 
+    def interrupt(self) -> None:
+        """Ask it to stop, and wait for nothing."""
+        self._running().terminate()
+
     def pause(self) -> None:
         """Stop its clock: SIGSTOP."""
         self._running().send_signal(signal.SIGSTOP)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import secrets
+import socket
 import time
 from dataclasses import dataclass, field
 from typing import Final
@@ -20,6 +23,11 @@ _SURE: Final = 2 / 3
 """Of a lease's time. A call that begins in it has the rest to be seen by a successor's look."""
 
 _DIRECTIONS = {BRIDGE: Direction.INBOUND, EGRESS: Direction.OUTBOUND}
+
+
+def new_owner() -> str:
+    """Make a name, new at every start: a restarted process must not own what its past self held."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
 
 
 @dataclass(slots=True)

@@ -13,8 +13,10 @@ import logging
 import re
 import sys
 import time
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
+from select import PIPE_BUF
+from types import MappingProxyType
 from typing import Any, Final, TextIO, cast
 
 import orjson
@@ -41,11 +43,23 @@ class Lines:
         self._waiting.append(text)
 
     def flush(self) -> None:
-        """Write all, as one."""
+        """Write all, in writes that a pipe takes whole: others may write to it too."""
         self._flushed_by = None
         waiting, self._waiting = self._waiting, []
-        if waiting:
-            self._out.write("".join(waiting))
+        portion: list[str] = []
+        size_bytes = 0
+        for line in waiting:
+            line_bytes = len(line) if line.isascii() else len(line.encode(errors="replace"))
+            if size_bytes + line_bytes > PIPE_BUF:
+                self._write(portion)
+                portion, size_bytes = [], 0
+            portion.append(line)
+            size_bytes += line_bytes
+        self._write(portion)
+
+    def _write(self, portion: list[str]) -> None:
+        if portion:
+            self._out.write("".join(portion))
             self._out.flush()
 
     def flush_soon(self) -> None:
@@ -64,36 +78,49 @@ class _WideEvents:
     """Where wide events go: nowhere before logs are configured, or above their level."""
 
     def __init__(self) -> None:
-        self.lines: Lines | None = None
-        self.finish = Finish()
+        self._lines: Lines | None = None
+        self._finish = Finish()
         atexit.register(self._end)
 
+    def go_to(self, lines: Lines | None, finish: Finish) -> None:
+        """Write them there from now on."""
+        self._lines, self._finish = lines, finish
+
+    def write(self, event: str, fields: dict[str, Any]) -> None:
+        """Write one."""
+        if self._lines is not None:
+            fields["event"] = event
+            self._lines.write(self._finish(None, "info", fields) + "\n")
+            self._lines.flush_soon()
+
     def _end(self) -> None:
-        if self.lines is not None:
-            self.lines.flush()
+        if self._lines is not None:
+            self._lines.flush()
 
 
 def wide_event(event: str, **fields: Any) -> None:
     """Write the one line that tells of a handled event, at level info."""
-    lines = _wide.lines
-    if lines is not None:
-        fields["event"] = event
-        lines.write(_wide.finish(None, "info", fields) + "\n")
-        lines.flush_soon()
+    _wide.write(event, fields)
 
 
-def configure_logs(level: str) -> None:
-    """Send structlog and the standard library's logs to stderr as JSON lines."""
+def configure_logs(level: str, *, worker_number: int = 0) -> None:
+    """Send structlog and the standard library's logs to stderr as JSON lines.
+
+    With a `worker_number` each says which of several processes wrote it.
+    """
+    mark = {"worker_number": worker_number} if worker_number else {}
     number = logging.getLevelNamesMapping()[level.upper()]
     lines = Lines(sys.stderr)
-    _wide.lines = lines if number <= logging.INFO else None
+    finish = Finish(mark)
+    _wide.go_to(lines if number <= logging.INFO else None, finish)
     shared: list[structlog.typing.Processor] = [
+        lambda _logger, _method, event: {**event, **mark},
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
     structlog.configure(
-        processors=[Finish()],
+        processors=[finish],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", lines)),
         cache_logger_on_first_use=True,
@@ -116,11 +143,15 @@ class Finish:
     twice as much.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, mark: Mapping[str, object] = MappingProxyType({})) -> None:
+        """`mark` is in every line."""
         self._second, self._text = 0, ""
+        self._mark = mark
 
     def __call__(self, logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
         """Add level, moment and exception; make the line."""
+        if self._mark:
+            event.update(self._mark)
         event["level"] = method
         event["timestamp"] = self._now()
         if "exc_info" in event:

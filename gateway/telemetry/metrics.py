@@ -1,4 +1,8 @@
-"""Prometheus metrics of one process. Labels come from closed enums; a tenant is never a label."""
+"""Prometheus metrics of one process. Labels come from closed enums; a tenant is never a label.
+
+Where several processes are one gateway, counters and histograms add up (see totals.py); a gauge
+says for itself what becomes of theirs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from gateway.telemetry.tallies import Counts, Spreads
+from gateway.telemetry.totals import Across
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _FAST_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
@@ -19,6 +24,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.across: dict[str, Across] = {}
         self._intake()
         self._delivery()
         self._containers()
@@ -29,10 +35,18 @@ class Metrics:
         """Text for a scrape."""
         return generate_latest(self.registry)
 
+    async def scrape(self) -> bytes:
+        """Answer a scrape of this process alone."""
+        return self.exposition()
+
     def _counter(self, name: str, text: str, *labels: str) -> Counts:
         return Counts(f"gateway_{name}", text, labels, self.registry)
 
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+    def _gauge(self, name: str, text: str, *labels: str, across: Across = sum) -> Gauge:
+        """`across` makes one value of those of several processes: the sum of what each has, or the
+        largest where all look at the same thing.
+        """
+        self.across[f"gateway_{name}"] = across
         return Gauge(f"gateway_{name}", text, labels, registry=self.registry)
 
     def _histogram(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
@@ -82,10 +96,13 @@ class Metrics:
         self.dead_letters = self._counter(
             "dead_letters_total", "Deliveries given up", "direction", "reason"
         )
-        self.dead_letter_depth = self._gauge("dead_letter_depth", "Dead letters kept")
-        self.queue_depth = self._gauge("queue_depth", "Deliveries queued", "direction")
+        self.dead_letter_depth = self._gauge("dead_letter_depth", "Dead letters kept", across=max)
+        self.queue_depth = self._gauge("queue_depth", "Deliveries queued", "direction", across=max)
         self.queue_oldest_age = self._gauge(
-            "queue_oldest_age_seconds", "Age of the oldest queued delivery", "direction"
+            "queue_oldest_age_seconds",
+            "Age of the oldest queued delivery",
+            "direction",
+            across=max,
         )
         self.inflight = self._gauge("inflight", "Attempts running", "direction")
         self.shards_owned = self._gauge("shards_owned", "Shards this replica works on", "role")
@@ -123,9 +140,13 @@ class Metrics:
             "Since anything came in, through `any` connection and through each",
             "platform",
             "connection",
+            across=min,
         )
         self.connections_counted = self._gauge(
-            "connections_counted", "Open sockets of the app, by the platform's count", "platform"
+            "connections_counted",
+            "Open sockets of the app, by the platform's count",
+            "platform",
+            across=max,
         )
         self.ping_duration = self._histogram(
             "ping_duration_seconds", "From a ping to its answer", _FAST_S, "platform"
@@ -136,7 +157,11 @@ class Metrics:
         self.frames = self._counter("frames_total", "Frames read", "platform", "kind")
         self.reconnects = self._counter("reconnects_total", "Sockets lost", "platform", "reason")
         self.installations = self._gauge(
-            "installations", "Installations that are active, in trouble, ended", "platform", "state"
+            "installations",
+            "Installations that are active, in trouble, ended",
+            "platform",
+            "state",
+            across=max,
         )
         self.installations_ended = self._counter(
             "installations_ended_total", "Installations found to be over", "platform", "reason"
@@ -149,13 +174,19 @@ class Metrics:
         )
 
     def _process(self) -> None:
-        self.audit_lag = self._gauge("audit_lag_seconds", "Age of the oldest unarchived record")
+        self.audit_lag = self._gauge(
+            "audit_lag_seconds", "Age of the oldest unarchived record", across=max
+        )
         self.audit_archived = self._counter("audit_archived_total", "Records archived")
         # Stays at 0: records wait in Redis while the archive is away. It exists to be alerted on.
         self.audit_dropped = self._counter("audit_dropped_total", "Records lost")
         self.store_errors = self._counter("store_errors_total", "Faults of a store", "store")
-        self.event_loop_lag = self._gauge("event_loop_lag_seconds", "How late the loop runs")
-        build = self._gauge("build_info", "Version of the gateway", "version")
+        self.workers = self._gauge("workers", "Worker processes that run, where there are several")
+        self.worker_ends = self._counter("worker_ends_total", "Worker processes that died")
+        self.event_loop_lag = self._gauge(
+            "event_loop_lag_seconds", "How late the loop runs", across=max
+        )
+        build = self._gauge("build_info", "Version of the gateway", "version", across=max)
         build.labels(version=_version()).set(1)
 
 

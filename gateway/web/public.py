@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from gateway.web.server import listening
+from gateway.web.server import Address, serving
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -18,19 +18,16 @@ MAX_BODY_BYTES = 1024 * 1024
 class PublicListener:
     """Serves the routes of platforms' webhooks; each verifies its requests by itself."""
 
-    def __init__(self, routes: Iterable[web.AbstractRouteDef], *, host: str, port: int) -> None:
+    def __init__(self, routes: Iterable[web.AbstractRouteDef], address: Address) -> None:
         self._app = web.Application(client_max_size=MAX_BODY_BYTES)
         self._app.add_routes(routes)
-        self._host = host
-        self._port = port
+        self._address = address
         self._stack = AsyncExitStack()
 
     async def open(self) -> str:
         """Listen, and return the address. Raises ConfigError."""
-        port = await self._stack.enter_async_context(
-            listening(self._app, self._host, self._port, setting="GATEWAY_PUBLIC_PORT")
-        )
-        return f"http://{self._host}:{port}"
+        port = await self._stack.enter_async_context(serving(self._app, self._address))
+        return f"http://{self._address.host}:{port}"
 
     async def run(self) -> None:
         """Stay open until cancelled; then requests under way come to their end first."""

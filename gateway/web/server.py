@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from aiohttp import web
 
@@ -18,6 +21,30 @@ LINGER_FOR_S = 2.0
 """For how long the rest of a refused body is read, so that the refusal can be."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """Where the gateway can be reached; "" for a listener that it does not have."""
+
+    agent_api: str
+    ops: str = ""
+    public: str = ""
+    """Where platforms call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen, and the setting that says so."""
+
+    host: str
+    port: int
+    setting: str
+    sockets: Sequence[socket.socket] = ()
+    """Bound already (see `bound`), in place of host and port."""
+
+
+Announce = Callable[[Listening], None]
+
+
 @asynccontextmanager
 async def listening(
     app: web.Application, host: str, port: int, *, setting: str
@@ -26,6 +53,13 @@ async def listening(
 
     On leaving, running requests get 5 s to end. Raises ConfigError when it cannot listen.
     """
+    async with serving(app, Address(host, port, setting)) as port_in_use:
+        yield port_in_use
+
+
+@asynccontextmanager
+async def serving(app: web.Application, address: Address) -> AsyncIterator[int]:
+    """Serve an address that may be bound already; as `listening` else."""
     runner = web.AppRunner(
         app,
         access_log=None,
@@ -36,11 +70,37 @@ async def listening(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, reuse_address=True)
+        given: list[web.BaseSite] = [web.SockSite(runner, each) for each in address.sockets]
         try:
-            await site.start()
+            for site in given or [
+                web.TCPSite(runner, address.host, address.port, reuse_address=True)
+            ]:
+                await site.start()
         except OSError as exc:
-            raise ConfigError(f"{setting}: cannot listen on {host}:{port}: {exc.strerror}") from exc
+            raise _unusable(address, exc) from exc
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+async def bound(address: Address) -> list[socket.socket]:
+    """Take an address without serving it, for processes that will. Raises ConfigError.
+
+    Whoever keeps the sockets open keeps the port, and with it the calls that nobody has taken yet.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(
+            asyncio.Protocol, address.host, address.port, reuse_address=True, start_serving=False
+        )
+    except OSError as exc:
+        raise _unusable(address, exc) from exc
+    try:
+        return [socket.fromfd(each.fileno(), each.family, each.type) for each in server.sockets]
+    finally:
+        server.close()
+
+
+def _unusable(address: Address, exc: OSError) -> ConfigError:
+    where = f"{address.host}:{address.port}"
+    return ConfigError(f"{address.setting}: cannot listen on {where}: {exc.strerror}")

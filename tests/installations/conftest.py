@@ -29,6 +29,7 @@ from gateway.settings import Settings
 from gateway.stores import Stores, open_stores
 from gateway.telemetry.metrics import Metrics
 from gateway.web.public import PublicListener
+from gateway.web.server import Address
 from tests.support.evidence import unarchived
 
 ACME, GLOBEX = TenantId("acme"), TenantId("globex")
@@ -173,7 +174,7 @@ async def office(
             for tenant, name in ((ACME, "Acme & Sons"), (GLOBEX, "Globex")):
                 spec = TenantSpec(id=tenant, name=name, endpoint_url="https://agent.example/events")
                 await stores.provisioning.add_tenant(spec)
-            listener = PublicListener(installing.routes, host="127.0.0.1", port=port)
+            listener = PublicListener(installing.routes, Address("127.0.0.1", port, "test"))
             await listener.open()
             try:
                 yield Office(settings, stores, slack, installing, tokens, metrics, clock)

@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from select import PIPE_BUF
 
 import pytest
 
@@ -209,3 +210,17 @@ async def test_lines_of_one_turn_leave_as_one_write() -> None:
     lines.flush_soon()
     await asyncio.sleep(0)
     assert ["a\nb\n", "c\n"] == pipe.writes
+
+
+async def test_a_write_is_no_larger_than_a_pipe_takes_at_once() -> None:
+    """Several processes may share it, and a line must not end in the middle of another's."""
+    pipe = _Pipe()
+    lines = Lines(pipe)
+    written = [f"{letter * 1500}\n" for letter in "aä" * 3]
+    for line in written:
+        lines.write(line)
+    lines.flush()
+
+    assert "".join(written) == "".join(pipe.writes)
+    assert 1 < len(pipe.writes) < len(written)
+    assert [] == [text for text in pipe.writes if len(text.encode()) > PIPE_BUF]

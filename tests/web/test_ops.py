@@ -27,7 +27,7 @@ class Operated:
 async def ops() -> AsyncIterator[Operated]:
     """All is well."""
     operated = Operated()
-    app = Ops(lambda: operated.health, operated.metrics).application()
+    app = Ops(lambda: operated.health, operated.metrics.scrape).application()
     async with listening(app, "127.0.0.1", 0, setting="test") as port:
         operated.url = f"http://127.0.0.1:{port}"
         yield operated
@@ -83,7 +83,7 @@ async def test_the_operators_listener_takes_no_messages(ops: Operated) -> None:
 async def test_a_port_in_use_is_a_setting_that_does_not_work(ops: Operated) -> None:
     """The message names the setting to change."""
     port = int(ops.url.rpartition(":")[2])
-    app = Ops(dict, Metrics()).application()
+    app = Ops(dict, Metrics().scrape).application()
 
     with pytest.raises(
         ConfigError, match=rf"GATEWAY_OPS_PORT: cannot listen on 127\.0\.0\.1:{port}"

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from adapters.slack.http_source import SlackWebhook
 from gateway.sandbox.slack import SlackSandbox
 from gateway.web.public import PublicListener
+from gateway.web.server import Address
 from tests.adapters.slack.conftest import Door
 
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
@@ -18,7 +19,7 @@ async def called(
     webhook: SlackWebhook, slack: SlackSandbox, door: Door, *, secret: str = SECRET
 ) -> AsyncIterator[str]:
     """Listen, and give Slack the address; returns it."""
-    listener = PublicListener(webhook.routes(door.accept), host="127.0.0.1", port=0)
+    listener = PublicListener(webhook.routes(door.accept), Address("127.0.0.1", 0, "test"))
     url = await listener.open()
     slack.http.point_at(url, secret)
     try:

@@ -42,9 +42,9 @@ from gateway.scoped_tokens import ScopedTokens
 from gateway.settings import Role, Settings
 from gateway.stages import Stage
 from gateway.store.auditlog import AuditLog
-from gateway.store.connection import run_everywhere
 from gateway.store.cursors import Cursors
 from gateway.store.deliveries import DeliveryStore
+from gateway.store.durability import check_room
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, Lease, LeaseStore
 from gateway.store.ledger import Ledger
 from gateway.store.places import PlaceNotes
@@ -79,7 +79,7 @@ class House:
         owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._leases = LeaseStore(stores.redis, owner=owner, ttl_s=settings.lease_s)
         self._ownerships: dict[str, Ownership] = {}
-        self._pulse = Pulse({"redis": self._ping_redis, "postgres": self._ping_postgres}, metrics)
+        self._pulse = Pulse({"redis": self._ask_redis, "postgres": self._ask_postgres}, metrics)
         self._sources: dict[str, Source] = {}
         self._public: PublicListener | None = None
         self._made_desk: Desk | None = None
@@ -293,8 +293,8 @@ class House:
             if ours is not None:
                 ours.wake(shard)
 
-    async def _ping_redis(self) -> None:
-        await run_everywhere(self._stores.redis, "PING")
+    async def _ask_redis(self) -> None:
+        await check_room(self._stores.redis)
 
-    async def _ping_postgres(self) -> None:
+    async def _ask_postgres(self) -> None:
         await fetch_one(self._stores.pool, "SELECT 1")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
 
 from gateway.core.clock import unix_ms
 from gateway.core.errors import StoreError
@@ -196,19 +199,39 @@ async def test_a_full_redis_is_emptied_by_those_who_own_it(works: Works) -> None
     """Nothing can be written, but leases are kept, and what is queued is delivered and leaves."""
     gate = works.attempts.hold("a1")
     await works.queues.accept(ACME, "c1", "a1", "a2")
-    owner, _ = works.owner("one", lease_s=0.3)
+    works.owner("one", lease_s=0.3)
     await eventually(lambda: works.attempts.names == ["a1"])
-    await works.queues.client.config_set("maxmemory", "1")
-    try:
-        await eventually(lambda: owner.health() is not None)
+    async with full(works):
         await several_renewals(works)
         gate.set()
         await eventually(lambda: works.delivered(2))
-    finally:
-        await works.queues.client.config_set("maxmemory", "0")
 
     assert [1, 1] == [delivery.attempt for delivery in works.attempts.seen]
-    await eventually(lambda: owner.health() is None)
+
+
+async def test_a_full_redis_is_emptied_by_those_who_come_to_it(works: Works) -> None:
+    """Whoever owned it died of it, maybe: a successor takes over, recovers and delivers."""
+    await works.queues.accept(ACME, "c1", "a1", "a2")
+    lease = await works.queues.lease()
+    await works.queues.take(lease)
+    async with full(works):
+        await works.queues.leases().release(lease)
+        works.owner("one")
+        await eventually(lambda: works.delivered(2))
+
+    assert [("a1", 2), ("a2", 1)] == [(each.id, each.attempt) for each in works.attempts.seen]
+
+
+@asynccontextmanager
+async def full(works: Works) -> AsyncIterator[None]:
+    """A Redis that takes nothing more."""
+    await works.queues.client.config_set("maxmemory", "1")
+    try:
+        with pytest.raises(StoreError, match="used memory"):
+            await works.queues.accept(ACME, "c2", "refused")
+        yield
+    finally:
+        await works.queues.client.config_set("maxmemory", "0")
 
 
 def tenant_of(shard: Shard, shards: int) -> TenantId:

@@ -16,7 +16,7 @@ from gateway.sandbox.slack import SlackRules, SlackSandbox
 from gateway.sandbox.wire import LoopbackServer
 
 TEAM, CHANNEL, ANN, SECRET = "T0AAAA", "C0GENERAL", "U0ANN", "a-signing-secret"
-QUICK = SlackRules(ack_deadline_s=0.2, redelivery_delays_s=(0.0, 0.02, 0.05))
+QUICK = SlackRules(redelivery_delays_s=(0.0, 0.02, 0.05))
 
 
 class App:

@@ -117,8 +117,6 @@ async def test_a_good_one_outlives_a_check_that_fails(
     opened = slack.sockets_opened
     say(slack, "one", "two")
     await slack.settled(5)
-    failed = door.ends.count("unreachable")
-    await eventually(lambda: door.ends.count("unreachable") >= failed + 2)
     await slack.wait_for_sockets(2, 5)
     assert ({"one", "two"}, opened) == (set(door.texts), slack.sockets_opened)
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.demo.world import World, open_world
 from gateway.sandbox.slack import Delivery
-from gateway.store.connection import run
+from gateway.store.connection import connect, run
 from gateway.store.tenants import TenantLookup
 from tests.e2e.faults.load import CHANNELS, SHORT, STUBBORN, TENANTS, Load, company, under_load
 from tests.support.conservation import FLAWLESS, at_rest, verdict
@@ -77,6 +77,21 @@ async def test_a_restart_of_redis_costs_nothing(world: World, own_redis: OwnServ
     await expect_recovery(world, load)
 
     assert [] == acked
+
+
+async def test_what_this_redis_may_lose_is_said_at_the_start(
+    world: World, own_redis: OwnServer
+) -> None:
+    """Loudly, and before anything is accepted: nobody reads a manual after the loss."""
+    async with connect(own_redis.url) as client:
+        await run(client, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await run(client, "CONFIG", "SET", "appendonly", "no")
+    gateway = await world.start_gateway(SHORT)
+
+    warnings = [entry for entry in gateway.logs if entry["event"] == "redis.weakness"]
+    assert ["warning", "warning"] == [entry["level"] for entry in warnings]
+    told = [str(entry["detail"]).partition(":")[0] for entry in warnings]
+    assert ["maxmemory-policy is allkeys-lru", "appendonly is off"] == told
 
 
 async def test_an_empty_redis_is_filled_again(world: World, own_redis: OwnServer) -> None:

@@ -39,9 +39,9 @@ from gateway.scoped_tokens import ScopedTokens
 from gateway.settings import Role, Settings
 from gateway.stages import Stage
 from gateway.store.auditlog import AuditLog
-from gateway.store.connection import run_everywhere
 from gateway.store.cursors import Cursors
 from gateway.store.deliveries import DeliveryStore
+from gateway.store.durability import check_room
 from gateway.store.leases import ARCHIVE, BRIDGE, EGRESS, MONITOR, Lease, LeaseStore, new_owner
 from gateway.store.ledger import Ledger
 from gateway.store.places import PlaceNotes
@@ -82,7 +82,7 @@ class House:
         self._ownerships: dict[str, Ownership] = {}
         self._pulse = Pulse(
             {
-                "redis": lambda: run_everywhere(stores.redis, "PING"),
+                "redis": lambda: check_room(stores.redis),
                 "postgres": lambda: fetch_one(stores.pool, "SELECT 1"),
             },
             metrics,

@@ -115,6 +115,8 @@ class Ingress:
         took_s = time.perf_counter() - started
         self._metrics.routing_duration.labels(platform).observe(took_s)
         self._tell(event, decision, receipt, took_s)
+        if receipt is Receipt.FULL:
+            raise QueueFullError("the tenant's queue is full")
 
     async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:
         match decision:
@@ -144,13 +146,14 @@ class Ingress:
         # The routed event, not the one that came in: its address is in terms of the binding.
         tenant, event = routed.binding.tenant, routed.event
         delivery_id = new_delivery_id()
+        audit = _routed_record(routed, delivery_id)
         committed = await self._store.commit(
             Commit(
                 tenant=tenant.id,
                 direction=Direction.INBOUND,
                 conversation=event.conversation.id,
                 deliveries=(NewDelivery(id=delivery_id, payload=self._encode(routed)),),
-                audit=_routed_record(routed, delivery_id),
+                audit=audit,
                 limits=tenant.limits,
                 dedupe_keys=scoped_keys(event),
                 dedupe_value=delivery_id,
@@ -159,7 +162,9 @@ class Ingress:
             )
         )
         if committed.receipt is Receipt.FULL:
-            raise QueueFullError(f"the queue of tenant {tenant.id} is full")
+            # Nothing was stored; but if the platform gives up, somebody will ask for its event.
+            refused = msgspec.structs.replace(audit, delivery_id="", outcome=Receipt.FULL)
+            await self._store.record(refused)
         if committed.receipt is Receipt.DUPLICATE:
             self._metrics.dedupe_hits.labels(Direction.INBOUND).inc()
         return committed.receipt

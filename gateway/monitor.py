@@ -16,6 +16,7 @@ import structlog
 from gateway.core.breaker import BreakerState, HealthReport
 from gateway.core.clock import unix_ms
 from gateway.core.ids import TenantId
+from gateway.core.retry import Jitter
 from gateway.core.tenants import Endpoint, TenantStatus
 from gateway.fallback import Ways
 from gateway.store.breakers import BreakerStore
@@ -51,6 +52,7 @@ class EndpointMonitor:
         *,
         probe_direct: ProbeDirect = unreachable,
         check_every_s: float = CHECK_EVERY_S,
+        jitter: Jitter = random.uniform,
     ) -> None:
         self._shard = lease.shard
         self._breakers = breakers
@@ -58,11 +60,14 @@ class EndpointMonitor:
         self._probe_direct = probe_direct
         self._metrics = metrics
         self._check_every_s = check_every_s
+        self._jitter = jitter
         self._ways = Ways(breakers, self._ask_plugin, self._ask_direct, metrics)
         self._stopping = asyncio.Event()
         self._waits_s: dict[TenantId, float] = {}
         self._due_s: dict[TenantId, float] = {}
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        # Apart: whoever waits for a breaker to close does not wait behind a sweep over endpoints
+        # that hang.
+        self._checks, self._probes = asyncio.Semaphore(AT_ONCE), asyncio.Semaphore(AT_ONCE)
 
     def wake(self) -> None:
         """Endpoints are looked after by the clock: nothing to be woken for."""
@@ -73,22 +78,29 @@ class EndpointMonitor:
 
     async def run(self) -> None:
         """Look after the endpoints until `stop`. Raises StoreError."""
+        loops = [asyncio.create_task(each()) for each in (self._keep_probing, self._keep_checking)]
         try:
-            await self._look_after()
+            await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for each in loops:
+                each.cancel()
+            ends = await asyncio.gather(*loops, return_exceptions=True)
             self._withdraw()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
-    async def _look_after(self) -> None:
-        # Spread, so that a restart does not ask every container at the same moment.
-        spread_s = self._check_every_s / 10
-        next_check_s = time.monotonic() + random.uniform(0, spread_s)  # noqa: S311 - pace
+    async def _keep_probing(self) -> None:
         while not self._stopping.is_set():
             await self._probe_broken()
-            if time.monotonic() >= next_check_s:
-                await self._check_all()
-                pause_s = self._check_every_s * random.uniform(0.8, 1.2)  # noqa: S311 - pace
-                next_check_s = time.monotonic() + pause_s
-            await self._rest()
+            await self._rest(TICK_S * self._jitter(0.8, 1.2))
+
+    async def _keep_checking(self) -> None:
+        # Spread, so that a restart does not ask every container at the same moment.
+        await self._rest(self._jitter(0.0, self._check_every_s / 10))
+        while not self._stopping.is_set():
+            await self._check_all()
+            await self._rest(self._check_every_s * self._jitter(0.8, 1.2))
 
     def _withdraw(self) -> None:
         # The next owner of the shard says how its endpoints do: two that say it count them twice.
@@ -128,8 +140,10 @@ class EndpointMonitor:
         if endpoint is None:
             await self._close(tenant, "the endpoint is gone")
             return
-        answer = await self._ask(endpoint)
-        if await self._ways.review(endpoint, answer):
+        async with self._probes:
+            answer = await self._ask(endpoint)
+            is_switched = await self._ways.review(endpoint, answer)
+        if is_switched:
             await self._close(tenant, "there is another way")
         elif answer.well:
             await self._close(tenant, "the health page answers")
@@ -153,22 +167,21 @@ class EndpointMonitor:
         self._metrics.endpoints.labels("well", shard).set(len(answers) - ill)
 
     async def _check(self, endpoint: Endpoint) -> HealthAnswer:
-        answer = await self._ask(endpoint)
-        # Whom a breaker holds is looked after by its probes, and who is gone is an operator's.
-        if endpoint.may_fall_back and await self._breakers.of(endpoint.tenant) is None:
-            await self._ways.review(endpoint, answer)
+        async with self._checks:
+            answer = await self._ask(endpoint)
+            # Whom a breaker holds is looked after by its probes, and who is gone is an operator's.
+            if endpoint.may_fall_back and await self._breakers.of(endpoint.tenant) is None:
+                await self._ways.review(endpoint, answer)
         return answer
 
     async def _ask_plugin(self, endpoint: Endpoint) -> HealthAnswer:
-        async with self._at_once:
-            answer = await self._probe(endpoint.health_url)
+        answer = await self._probe(endpoint.health_url)
         # Where there is another way, somebody else's page is not good enough.
         well = answer.speaks if endpoint.may_fall_back else answer.well
         return msgspec.structs.replace(answer, well=well)
 
     async def _ask_direct(self, endpoint: Endpoint) -> HealthAnswer:
-        async with self._at_once:
-            return await self._probe_direct(endpoint)
+        return await self._probe_direct(endpoint)
 
     async def _ask(self, endpoint: Endpoint) -> HealthAnswer:
         ask = self._ask_direct if endpoint.goes_direct else self._ask_plugin
@@ -182,7 +195,7 @@ class EndpointMonitor:
         await self._breakers.report(endpoint.tenant, report)
         return answer
 
-    async def _rest(self) -> None:
+    async def _rest(self, for_s: float) -> None:
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(TICK_S * random.uniform(0.8, 1.2)):  # noqa: S311 - pace
+            async with asyncio.timeout(for_s):
                 await self._stopping.wait()

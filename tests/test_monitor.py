@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ from aiohttp import web
 
 from gateway.core.breaker import BreakerPolicy, BreakerState, Sign
 from gateway.core.ids import TenantId
-from gateway.monitor import EndpointMonitor
+from gateway.core.retry import Jitter
+from gateway.core.tenants import TenantStatus
+from gateway.monitor import CHECK_EVERY_S, EndpointMonitor
 from gateway.sandbox.wire import LoopbackServer
 from gateway.store.breakers import BreakerStore
 from gateway.store.connection import run
@@ -32,9 +35,16 @@ class Container:
     status: int = 200
     asked: int = 0
     url: str = ""
+    is_waited_for: bool = False
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def health(self, _request: web.Request) -> web.Response:
         self.asked += 1
+        self.is_waited_for = True
+        try:
+            await self.answers.wait()
+        finally:
+            self.is_waited_for = False
         return web.Response(status=self.status)
 
 
@@ -42,7 +52,8 @@ class Container:
 async def open_container(status: int = 200) -> AsyncIterator[Container]:
     """A container that listens."""
     container = Container(status)
-    app = web.Application()
+    container.answers.set()
+    app = web.Application(handler_args={"handler_cancellation": True})
     app.router.add_get("/channel/health", container.health)
     server = LoopbackServer(app)
     port = await server.start("127.0.0.1", 0)
@@ -72,11 +83,20 @@ class Watch:
         await self.queues.leases().release(lease)
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[EndpointMonitor]:
+    async def running(
+        self, *, check_every_s: float = CHECK_EVERY_S, jitter: Jitter = random.uniform
+    ) -> AsyncIterator[EndpointMonitor]:
         """Look after the endpoints until the block ends, then stop in order."""
         lease = await self.queues.lease(MONITOR)
         async with open_health_probe() as probe:
-            monitor = EndpointMonitor(lease, self.breakers, probe, self.metrics)
+            monitor = EndpointMonitor(
+                lease,
+                self.breakers,
+                probe,
+                self.metrics,
+                check_every_s=check_every_s,
+                jitter=jitter,
+            )
             running = asyncio.create_task(monitor.run())
             try:
                 yield monitor
@@ -176,3 +196,44 @@ async def test_every_endpoint_is_checked_and_counted_by_one_owner(watch: Watch) 
     assert [(True, "HTTP 200"), (False, "HTTP 500"), (False, "ClientConnectorError")] == [
         (each.well, each.detail) for each in reports if each
     ]
+
+
+async def test_a_breaker_does_not_wait_for_a_neighbour_that_hangs(watch: Watch) -> None:
+    """While others are asked how they do, and do not say, it is closed."""
+    async with open_container() as well, open_container() as hanging:
+        hanging.answers.clear()
+        await watch.queues.admit(GLOBEX, url=hanging.url)
+        async with watch.running(jitter=lambda low, _high: low):
+            await eventually(lambda: hanging.is_waited_for)
+            await watch.queues.admit(ACME, url=well.url)
+            await watch.open_breaker(ACME)
+            await eventually(lambda: watch.is_closed(ACME))
+            assert hanging.is_waited_for
+        hanging.answers.set()
+
+
+async def test_endpoints_are_checked_at_a_jittered_pace(watch: Watch) -> None:
+    """Neither all at once after a start nor all in step later."""
+    drawn: set[tuple[float, float]] = set()
+
+    def at_once(low: float, high: float) -> float:
+        drawn.add((low, high))
+        return 0.0
+
+    async with open_container() as container:
+        await watch.queues.admit(ACME, url=container.url)
+        async with watch.running(check_every_s=1000.0, jitter=at_once):
+            await eventually(lambda: container.asked >= 3)
+
+    assert {(0.0, 100.0), (0.8, 1.2)} == drawn
+
+
+async def test_a_suspended_tenant_is_left_in_peace(watch: Watch) -> None:
+    """What was said of it before says nothing now, and its container may be gone for good."""
+    async with open_container() as container, open_container() as asleep:
+        await watch.queues.admit(ACME, url=container.url)
+        await watch.queues.admit(GLOBEX, url=asleep.url, status=TenantStatus.SUSPENDED)
+        async with watch.running(check_every_s=0.01):
+            await eventually(lambda: container.asked >= 3)
+
+    assert 0 == asleep.asked

@@ -45,7 +45,8 @@ TEAMS = {ACME: ACME_TEAM, GLOBEX: GLOBEX_TEAM}
 MARK = "gateway:listening:slack"
 ANN, LOBBY, DIRECT = "U0ANN", "C0LOBBY", "D0ANN"
 
-# Slack's patience is over in a fifth of a second; a gap is one after half of one.
+# Slack's patience is over in a fifth of a second. A gap is one after so long that no pause of this
+# process makes one: whoever is `away` says for how long, and nobody has to wait for it.
 FORGETFUL = SlackRules(
     ack_deadline_s=0.1,
     redelivery_delays_s=(0.0, 0.02, 0.05),
@@ -55,7 +56,7 @@ FORGETFUL = SlackRules(
 )
 RULES = RecoveryRules(
     turn_every_s=0.05,
-    gap_after_s=0.5,
+    gap_after_s=60.0,
     quiet_after_s=60.0,
     settled_s=0.3,
     accept_every_s=0.0,
@@ -121,7 +122,7 @@ class House:
         self.tasks.clear()
         await self.slack.wait_for_sockets(0, 10)
 
-    async def away(self, for_s: int = 1) -> None:
+    async def away(self, for_s: int = 120) -> None:
         """Be away for so long that Slack gives up and it is a gap."""
         await self.slack.settled(10)
         # How far it was heard is written every second: a gap of a test must not come before.
@@ -246,7 +247,7 @@ async def test_a_short_absence_is_no_gap(house: House) -> None:
     """Slack's own re-sends are for that; no history is read."""
     await get_to_know(house)
     await house.hush()
-    await house.listen(replace(RULES, gap_after_s=60.0))
+    await house.listen()
     house.slack.say(ACME_TEAM, DIRECT, ANN, "later")
     await soon(house, ACME, ["hello", "root", "later"])
     assert (0, 0) == (house.reads(ACME_TEAM), house.recovered)
@@ -283,7 +284,7 @@ async def test_talk_of_others_proves_nothing(house: House) -> None:
     """An app may have subscribed to mentions alone; its sockets are not to blame."""
     await get_to_know(house)
     await house.hush()
-    await house.listen(replace(RULES, quiet_after_s=0.2, gap_after_s=60.0))
+    await house.listen(replace(RULES, quiet_after_s=0.2))
     house.slack.deafen_sockets()
     house.slack.say(ACME_TEAM, LOBBY, ANN, "lunch?")
     before = house.slack.sockets_opened

@@ -191,3 +191,14 @@ async def test_what_somebody_else_took_is_counted_as_gone(queues: Queues) -> Non
 
     assert 20 == sum(each.replayed for each in results)
     assert sorted(f"c1/{name}" for name in names) == sorted(await taken(queues))
+
+
+async def test_a_walk_is_no_faster_than_asked(queues: Queues) -> None:
+    """Whoever just came back from an outage is not run over."""
+    await bury(queues, "c1", *(f"d{number}" for number in range(6)))
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
+
+    await replay(queues, per_s=20.0)
+
+    assert loop.time() - began_s >= 5 / 20

@@ -71,7 +71,7 @@ class Connection:
         self._config = config
         self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._alive_at_s = self._loop.time()
+        self._silent_rounds = 0
         self._is_busy = False
         self._ping = (b"", 0.0)
         # An announced end is waited for, so that no event falls between two connections; but not
@@ -111,7 +111,7 @@ class Connection:
         try:
             async with self._patience:
                 async for message in self._socket:
-                    self._alive_at_s = self._loop.time()
+                    self._silent_rounds = 0
                     if not await self._message(message.type, message.data, take):
                         break
         except TimeoutError:
@@ -208,15 +208,15 @@ class Connection:
         """Ping, and end the reading when nothing whole comes back.
 
         Not left to aiohttp: to its heartbeat any byte is a sign of life, and a frame that drips in
-        without ever ending would be one for ever.
+        without ever ending would be one for ever. Counted in rounds and not by the clock, which
+        goes on while this process is paused: nothing was asked then, and nothing can have come.
         """
         while True:
             await asyncio.sleep(self._config.dead_after_s / _PINGS)
             now_s = self._loop.time()
-            if self._is_busy:
-                # The answers wait behind what we ourselves are too slow to take in.
-                self._alive_at_s = now_s
-            elif now_s - self._alive_at_s >= self._config.dead_after_s:
+            # When busy, the answers wait behind what we ourselves are too slow to take in.
+            self._silent_rounds = 0 if self._is_busy else self._silent_rounds + 1
+            if self._silent_rounds >= _PINGS:
                 self.retire("stalled")
                 self._give_up_at(now_s)
                 return

@@ -28,6 +28,7 @@ from gateway.embedded.errors import EmbeddedServerError
 from gateway.embedded.layout import Layout, layout_of
 from gateway.embedded.lock import DataDirLock, held_lock
 from gateway.embedded.postgres_program import postgres_program
+from gateway.embedded.processes import shorten_log
 from gateway.embedded.program import Program, clear_leftover
 from gateway.embedded.redis_program import redis_program
 
@@ -36,6 +37,7 @@ _STDOUT = 1
 _POLL_S = 0.02
 # A Redis that loads a big append-only file, or a PostgreSQL that replays its log, is not broken.
 _START_TIMEOUT_S = 180.0
+_LOGS_EVERY_S = 60.0
 
 Running = list[tuple[Program, subprocess.Popen[bytes]]]
 
@@ -123,7 +125,9 @@ def _keep(layout: Layout, programs: Sequence[Program], leash: Leash, lock: DataD
             while True:
                 # In this order: a server that ended before has had its wake-up consumed already.
                 _check_alive(running)
-                leash.wait()
+                for log in (layout.keeper_log, *(program.log for program in programs)):
+                    shorten_log(log)
+                leash.wait(_LOGS_EVERY_S)
         finally:
             layout.sockets.unlink(missing_ok=True)
             lock.announce_end()

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +15,7 @@ from gateway.embedded.errors import EmbeddedServerError
 
 _RUN_TIMEOUT_S = 120.0
 _POLL_S = 0.02
+_LONGEST_LOG_BYTES = 16 * 1024 * 1024
 # What a server may know of our environment. The gateway's secrets live there too, and PGPORT and
 # its kin would change how PostgreSQL starts.
 _ENVIRONMENT = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
@@ -79,7 +81,29 @@ def spawn(
 
 def open_log(path: Path) -> BinaryIO:
     """Open a log to append to. Private: a server's complaint may quote a customer's words."""
-    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+    return open(path, "ab", opener=_private)
+
+
+def shorten_log(path: Path, *, longest_bytes: int = _LONGEST_LOG_BYTES) -> None:
+    """Begin a log anew when it has grown too long; what it held is kept beside it, until the next
+    time. Whoever writes to it appends, and so goes on at its new beginning.
+    """
+    try:
+        if path.stat().st_size <= longest_bytes:
+            return
+        with (
+            path.open("rb") as log,
+            open(path.with_name(f"{path.name}.1"), "wb", opener=_private) as old,
+        ):
+            shutil.copyfileobj(log, old)
+        os.truncate(path, 0)
+    except OSError:
+        # A full disk, or no log yet: no reason to end the servers.
+        return
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 def command_line(pid: int) -> str:

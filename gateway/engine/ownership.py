@@ -98,8 +98,7 @@ class Ownership:
         self._ended.clear()
 
     async def _round(self) -> None:
-        # First of all, and by itself: a Redis that is full lets leases be kept but nothing be
-        # written, and only who keeps his shards can empty it.
+        # First of all: whatever else fails, what runs must not lose its lease for it.
         for number in list(self._owned):
             await self._keep(number)
         live = await self._leases.live_replicas(self._role)

@@ -106,7 +106,7 @@ class AgentSandbox:
         self._reply = reply
         self._path = path
         self._retry_delays_s = tuple(retry_delays_s)
-        self._accepted: set[str] = set()
+        self._accepted: dict[str, JsonObject | None] = {}
         self._faults: deque[AgentFault] = deque()
         self._changes = Changes()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -237,16 +237,17 @@ class AgentSandbox:
     def _accept(self, delivery_id: str, body: JsonObject) -> web.Response:
         if delivery_id in self._accepted:
             self.duplicates += 1
-            return web.Response(status=202)
-        self._accepted.add(delivery_id)
+            return _taken(self._accepted[delivery_id])
         text = self._reply(body)
+        answer: JsonObject | None = None
         if self.mode == "inline":
-            return web.json_response({"replies": [] if text is None else [{"text": text}]})
-        if text is not None:
+            answer = {"replies": [] if text is None else [{"text": text}]}
+        self._accepted[delivery_id] = answer
+        if answer is None and text is not None:
             task = asyncio.create_task(self._send_reply(delivery_id, body, text))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return web.Response(status=202)
+        return _taken(answer)
 
     def _is_signed(self, raw: bytes, request: web.Request) -> bool:
         headers = dict(request.headers)
@@ -276,6 +277,11 @@ class AgentSandbox:
                 return AgentReply(idempotency_key, answer.status, await answer.read())
         except (ClientError, TimeoutError):
             return AgentReply(idempotency_key, None)
+
+
+def _taken(answer: JsonObject | None) -> web.Response:
+    """A repeat is answered as the first was: that answer may be what was lost."""
+    return web.Response(status=202) if answer is None else web.json_response(answer)
 
 
 def _is_retryable(status: int | None) -> bool:

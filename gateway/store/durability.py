@@ -1,11 +1,11 @@
-"""What this Redis can lose, and what it must be able to do: asked once, at the start."""
+"""What this Redis can lose, what it must be able to do, and whether it can take more."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.core.errors import ConfigError
+from gateway.core.errors import ConfigError, StoreError
 from gateway.store.connection import UNCONFIRMED, Client, Confirmation, run_everywhere
 
 OLDEST: Final = (6, 2)
@@ -23,6 +23,18 @@ async def check_server(client: Client, confirmation: Confirmation = UNCONFIRMED)
         # Each once: what one node lacks, mostly all of them lack.
         found += [each for each in _weaknesses(info, confirmation) if each not in found]
     return found
+
+
+async def check_room(client: Client) -> None:
+    """Return when every primary answers and can take more. Raises StoreError."""
+    for info in await run_everywhere(client, "INFO", "memory"):
+        most, used = int(info.get("maxmemory", 0)), int(info.get("used_memory", 0))
+        # What Redis itself leaves out before it refuses: buffers of replicas and of the log.
+        if 0 < most <= used - int(info.get("mem_not_counted_for_evict", 0)):
+            raise StoreError(
+                f"Redis is full ({used} of {most} bytes): nothing is acknowledged until there is "
+                "room; what is queued is delivered"
+            )
 
 
 def _check_version(info: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.core.deliveries import Direction
-from gateway.store.connection import Client, Script, run, run_all
+from gateway.store.connection import Client, Script, Value, run
 from gateway.store.keys import Shard, replicas
 
 BRIDGE = "bridge"
@@ -65,6 +65,7 @@ class LeaseStore:
         self._acquire = Script(client, "acquire")
         self._renew = Script(client, "renew")
         self._release = Script(client, "release")
+        self._live = Script(client, "live")
 
     async def acquire(self, shard: Shard, role: str) -> Lease | None:
         """Take the lease if it is free. Raises StoreError."""
@@ -88,14 +89,8 @@ class LeaseStore:
     async def live_replicas(self, role: str) -> int:
         """Report this replica as alive and count all that are. Raises StoreError."""
         now_ms = round(time.time() * 1000)
-        key = replicas(role)
-        answer = await run_all(
-            self._client,
-            ("ZADD", key, now_ms, self._owner),
-            ("ZREMRANGEBYSCORE", key, "-inf", now_ms - self._ttl_ms),
-            ("ZCARD", key),
-        )
-        return int(answer[2])
+        args: list[Value] = [self._owner, now_ms, now_ms - self._ttl_ms]
+        return int(await self._live([replicas(role)], args))
 
     async def leave(self, role: str) -> None:
         """Stop counting as alive, so that the others take over at once."""

@@ -18,7 +18,9 @@ from gateway.embedded import (
     running_servers,
     usual_places,
 )
+from gateway.embedded.processes import open_log, shorten_log
 from tests.support.servers import reachable_temp_dir
+from tests.support.waiting import eventually
 
 
 async def remember(endpoints: Endpoints, word: str) -> None:
@@ -207,3 +209,33 @@ async def test_root_runs_a_copy_of_programs_that_postgres_cannot_reach(data_dir:
 
         assert made_at == made.stat().st_ctime_ns
         assert 0o700 == closed.stat().st_mode & 0o777
+
+
+def test_a_log_that_has_grown_long_begins_anew(tmp_path: Path) -> None:
+    """Under the hands of who writes it; what it held can still be read, by its owner alone."""
+    path, before = tmp_path / "redis.log", tmp_path / "redis.log.1"
+    shorten_log(path)
+    with open_log(path) as log:
+        for word in (b"one", b"two", b"three"):
+            log.write(10 * word)
+            log.flush()
+            shorten_log(path, longest_bytes=30)
+        log.write(b"four")
+
+    assert (b"four", 10 * b"three") == (path.read_bytes(), before.read_bytes())
+    assert [0o600, 0o600] == [each.stat().st_mode & 0o777 for each in (path, before)]
+
+
+async def test_the_logs_of_servers_are_kept_short(data_dir: Path) -> None:
+    """Years of complaints must not fill the disk that the data need."""
+    for name in ("keeper.log", "postgres.log", "redis/redis.log"):
+        (data_dir / name).parent.mkdir(parents=True, exist_ok=True)
+        (data_dir / name).write_bytes(b"x" * (17 << 20))
+    async with embedded_servers(data_dir, redis=True, postgres=True) as endpoints:
+        await remember(endpoints, "written")
+        await eventually(lambda: sum(each.stat().st_size for each in logs(data_dir)) < 1 << 20)
+
+
+def logs(data_dir: Path) -> list[Path]:
+    """The logs that are written now."""
+    return [*data_dir.glob("*.log"), *data_dir.glob("redis/*.log")]

@@ -21,6 +21,8 @@ from tests.support.cluster import as_one_server
 from tests.support.queues import TENANTS, Queues, open_queues
 from tests.support.wires import Wire, wired_queues
 
+LEASE_S = 60.0
+
 Answer = Callable[[Delivery], Awaitable[Outcome]]
 
 
@@ -99,17 +101,19 @@ class Works:
         return worker
 
     def owner(
-        self, name: str, *, shop: Workshop | None = None, lease_s: float = 1.0
+        self, name: str, *, shop: Workshop | None = None
     ) -> tuple[Ownership, asyncio.Task[None]]:
-        """A replica that runs."""
+        """A replica that runs. Its leases outlast every test that does not end them, and are kept
+        as often as short ones: no pause of this process ends one.
+        """
         used = shop or self.shop()
         owner = Ownership(
-            self.wired.leases(name, ttl_s=lease_s),
+            self.wired.leases(name, ttl_s=LEASE_S),
             lambda lease: ShardWorker(lease, used),
             self.metrics,
             role=BRIDGE,
             shards=self.queues.shards,
-            lease_s=lease_s,
+            lease_s=0.3,
         )
         return owner, self.track(owner.run())
 

@@ -81,6 +81,7 @@ async def test_what_was_acked_survives_the_death_of_redis(
     await agent.close()
     world.slack.say(ACME_TEAM, "C0GENERAL", "U0ANNA", "remember me", mention=True)
     await world.slack.settled(timeout_s=10)
+    sent = len(world.slack.deliveries)
 
     await gateway.kill()
     await own_redis.kill()
@@ -89,4 +90,4 @@ async def test_what_was_acked_survives_the_death_of_redis(
     await world.start_gateway({"GATEWAY_LEASE_S": "1"})
 
     await world.slack.wait_for_bot_messages(ACME_TEAM, "C0GENERAL", 1, timeout_s=20)
-    assert {0} == {delivery.retry_attempt for delivery in world.slack.deliveries}
+    assert sent == len(world.slack.deliveries)

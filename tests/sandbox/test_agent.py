@@ -182,6 +182,17 @@ async def test_faults_are_shown_to_the_gateway_and_then_end(
     assert agent.duplicates == 1
 
 
+async def test_a_repeat_is_answered_as_the_first_was(
+    agent: AgentSandbox, session: aiohttp.ClientSession
+) -> None:
+    """Its inline answers, too: the connection may have been lost with them."""
+    agent.mode = "inline"
+    first = await deliver(session, agent, "dlv_1")
+    assert b"replies" in first[1]
+    assert first == await deliver(session, agent, "dlv_1")
+    assert 1 == agent.duplicates
+
+
 async def test_the_health_page_answers(agent: AgentSandbox, session: aiohttp.ClientSession) -> None:
     """GET /channel/health."""
     async with session.get(agent.url.replace("/events", "/health")) as response:

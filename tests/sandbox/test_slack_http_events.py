@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from urllib.parse import parse_qs
 
+import aiohttp
 import orjson
 import pytest
 from aiohttp import web
@@ -14,9 +15,10 @@ from slack_sdk.signature import SignatureVerifier
 
 from gateway.sandbox.slack import SlackRules, SlackSandbox
 from gateway.sandbox.wire import LoopbackServer
+from tests.sandbox.plain_app import PlainApp
 
 TEAM, CHANNEL, ANN, SECRET = "T0AAAA", "C0GENERAL", "U0ANN", "a-signing-secret"
-QUICK = SlackRules(ack_deadline_s=0.2, redelivery_delays_s=(0.0, 0.02, 0.05))
+QUICK = SlackRules(redelivery_delays_s=(0.0, 0.02, 0.05))
 
 
 class App:
@@ -130,6 +132,12 @@ async def test_an_address_is_verified_by_its_answer(app: App, slack: SlackSandbo
 async def test_without_addresses_sockets_serve_again(app: App, slack: SlackSandbox) -> None:
     """An app can go back."""
     slack.http.point_nowhere()
-    slack.say(TEAM, CHANNEL, ANN, "hello")
-    await slack.settled(5)
+    async with aiohttp.ClientSession() as session:
+        plain = await PlainApp.connect(slack, session)
+        slack.say(TEAM, CHANNEL, ANN, "hello")
+        frame = await plain.frame()
+        await plain.ack(frame)
+        await slack.settled(5)
+        await plain.close()
+    assert "hello" == frame["payload"]["event"]["text"]
     assert [] == app.requests

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import aiohttp
 import pytest
 
@@ -67,14 +65,12 @@ async def test_every_event_goes_to_one_of_the_sockets(
         await app.close()
 
 
-@pytest.mark.parametrize(
-    "slack", [replace(HASTY, redelivery_delays_s=(0.2, 0.5, 5.0))], indirect=True
-)
 async def test_an_event_waits_for_a_socket(
     slack: SlackSandbox, session: aiohttp.ClientSession
 ) -> None:
     """With nobody connected an event counts as not acknowledged and comes again."""
     slack.say(ALPHA, "C0GENERAL", "U0ANN", "anyone?")
+    slack.lose_patience()
     app = await PlainApp.connect(slack, session)
     frame = await app.frame()
     await app.ack(frame)

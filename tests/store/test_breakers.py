@@ -7,6 +7,7 @@ import msgspec
 from gateway.core.breaker import BreakerPolicy, BreakerState, Sign
 from gateway.core.deliveries import Direction
 from gateway.store.breakers import BreakerStore
+from gateway.store.connection import run
 from gateway.store.deliveries import DeliveryStore
 from gateway.store.keys import Shard
 from gateway.store.leases import EGRESS, Lease
@@ -124,3 +125,16 @@ async def test_closing_is_recorded_once(queues: Queues) -> None:
     assert [True, False] == [await store.close(ACME, why="a"), await store.close(ACME, why="b")]
     assert 1 == (await queues.outcomes()).count(("breaker.closed", ""))
     assert await store.of(ACME) is None
+
+
+async def test_what_failed_long_ago_does_not_count(queues: Queues) -> None:
+    """Four failures in a day are no rate either: each window counts anew."""
+    lease = await queues.lease()
+    await queues.admit(ACME)
+    await attempts(queues, lease, [Sign.ILL] * 3)
+    window = f"{Shard(0).tenant(ACME)}window"
+    began_ms = int(await run(queues.client, "HGET", window, "at"))
+    await run(queues.client, "HSET", window, "at", began_ms - round(1000 * POLICY.window_s) - 1)
+
+    assert [] == await attempts(queues, lease, [Sign.ILL] * 3)
+    assert [ACME] == await attempts(queues, lease, [Sign.ILL])

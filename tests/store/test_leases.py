@@ -48,7 +48,7 @@ async def test_a_lease_that_is_not_kept_ends(queues: Queues) -> None:
 
 async def test_a_lease_that_is_kept_does_not_end(queues: Queues) -> None:
     """Renewing sets its time anew."""
-    leases = queues.leases(ttl_s=0.05)
+    leases = queues.leases(ttl_s=10)
     lease = await leases.acquire(Shard(0), BRIDGE)
     assert lease is not None
     await queues.leases(ttl_s=60).renew(lease)

@@ -13,7 +13,7 @@ from gateway.core.errors import StoreError
 from gateway.core.ids import Platform, WorkspaceId
 from gateway.core.tenants import Binding, Limits, Tenant
 from gateway.store.connection import Client, Confirmation, connect, run
-from gateway.store.durability import check_server
+from gateway.store.durability import check_room, check_server
 from gateway.store.keys import Pepper
 from gateway.store.leases import Lease
 from gateway.store.tenants import TenantLookup
@@ -121,6 +121,15 @@ async def test_a_full_redis_still_knows_whose_a_workspace_is(
     found = await lookup.bound_workspace(Platform.SLACK, WorkspaceId("T0ACME"))
     assert found is not None
     assert (2, b"newer") == (found.binding.epoch, found.sealed_credential)
+
+
+@pytest.mark.usefixtures("full")
+async def test_that_it_is_full_is_told(queues: Queues) -> None:
+    """Before anybody wonders why nothing is acknowledged."""
+    await check_room(queues.client)
+    await fill(queues.client)
+    with pytest.raises(StoreError, match="Redis is full"):
+        await check_room(queues.client)
 
 
 async def test_a_demoted_server_takes_nothing_and_still_tells(

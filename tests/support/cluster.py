@@ -32,7 +32,9 @@ from tests.support.waiting import eventually
 
 PRIMARIES = 3
 HOST = "127.0.0.1"
-NODE_TIMEOUT_MS = 1000
+FAILS_OVER_AFTER_MS = 1000
+NEVER_FAILS_OVER_MS = 60_000
+"""Longer than any node has to wait for the processor: in a cluster that is not to be broken."""
 
 # The cluster's own bus has the port of the node and 10,000. Below the ports that connections get.
 _FIRST_PORT, _LAST_PORT = 12_000, 22_000
@@ -45,6 +47,7 @@ class ClusterNode:
 
     port: int
     folder: Path
+    node_timeout_ms: int
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +63,7 @@ class ClusterNode:
             "bind": HOST,
             "dir": self.folder,
             "cluster-enabled": "yes",
-            "cluster-node-timeout": NODE_TIMEOUT_MS,
+            "cluster-node-timeout": self.node_timeout_ms,
             # As an operator should have it: a lost primary is the trouble of its own shards alone.
             "cluster-require-full-coverage": "no",
             "appendonly": "no",
@@ -181,8 +184,10 @@ class OwnCluster:
         return False
 
     async def _meet(self) -> None:
+        # Possible only for a node that knows no other yet: before any meets any.
         for number, node in enumerate(self.nodes, start=1):
             await self.ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number)
+        for node in self.nodes:
             # Each meets all: gossip alone would take some seconds more.
             for other in self.nodes:
                 if other is not node:
@@ -206,11 +211,14 @@ class OwnCluster:
 
 
 @asynccontextmanager
-async def running_cluster() -> AsyncIterator[OwnCluster]:
-    """Run a cluster until the block ends."""
+async def running_cluster(*, node_timeout_ms: int) -> AsyncIterator[OwnCluster]:
+    """Run a cluster until the block ends. A node that is silent for so long is held to be dead."""
     program = find_redis_server(usual_places())
     with reachable_temp_dir() as folder:
-        nodes = [ClusterNode(port, folder / str(port)) for port in _free_ports(2 * PRIMARIES)]
+        nodes = [
+            ClusterNode(port, folder / str(port), node_timeout_ms)
+            for port in _free_ports(2 * PRIMARIES)
+        ]
         cluster = OwnCluster(program, nodes)
         try:
             await cluster.start()
@@ -249,7 +257,7 @@ def _is_free(port: int) -> bool:
 @pytest.fixture(scope="session")
 async def session_cluster() -> AsyncIterator[OwnCluster]:
     """The session's cluster, started when the first test asks for it. Break none of its nodes."""
-    async with running_cluster() as cluster:
+    async with running_cluster(node_timeout_ms=NEVER_FAILS_OVER_MS) as cluster:
         yield cluster
 
 
@@ -262,7 +270,7 @@ def cluster_url(session_cluster: OwnCluster) -> str:
 @pytest.fixture
 async def own_cluster() -> AsyncIterator[OwnCluster]:
     """A cluster that no other test uses."""
-    async with running_cluster() as cluster:
+    async with running_cluster(node_timeout_ms=FAILS_OVER_AFTER_MS) as cluster:
         yield cluster
 
 

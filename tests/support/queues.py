@@ -88,6 +88,7 @@ class Queues:
         concurrency: int = 16,
         retry: RetryPolicy = AT_ONCE,
         url: str = "http://127.0.0.1:1/",
+        status: TenantStatus = TenantStatus.ACTIVE,
     ) -> None:
         """Make tenants known to the workers."""
         lookup = TenantLookup(self.client, Pepper(b"pepper"), self.shards)
@@ -95,7 +96,7 @@ class Queues:
             await lookup.put_endpoint(
                 Endpoint(
                     tenant=tenant,
-                    status=TenantStatus.ACTIVE,
+                    status=status,
                     url=url,
                     sealed_secrets=(),
                     retry=retry,

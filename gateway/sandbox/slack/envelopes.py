@@ -127,6 +127,13 @@ class Courier:
         outstanding.retried = outstanding.retried and again
         self._expire(outstanding)
 
+    def lose_patience(self) -> None:
+        """Let the time run out of all that waits for an acknowledgement, now."""
+        for outstanding in list(self._waiting.values()):
+            if outstanding.timer is not None:
+                outstanding.timer.cancel()
+            self._expire(outstanding)
+
     def stop(self) -> None:
         """Send nothing more."""
         for outstanding in list(self._outstanding):

@@ -19,6 +19,10 @@ class SlackSocketFaults(SlackLedger):
         """Close the connections that `disconnect_all` told of, now."""
         self._sockets.close_announced()
 
+    def lose_patience(self) -> None:
+        """Let `ack_deadline_s` be over now for all that was sent and is not acknowledged."""
+        self._courier.lose_patience()
+
     def hang_up_on(self, times: int, reason: str) -> None:
         """Greet the next `times` connections, and send them away at once for `reason`."""
         self._sockets.hang_up_on(times, reason)

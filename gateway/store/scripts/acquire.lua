@@ -3,6 +3,9 @@
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return false
 end
+-- A full Redis refuses what could need memory, unless the script has written before: whoever empties
+-- it must be able to own what is to be emptied.
+redis.call('DEL', KEYS[1])
 local token = ARGV[1] .. ':' .. redis.call('INCR', KEYS[2])
 redis.call('SET', KEYS[1], token, 'PX', ARGV[2])
 return token

@@ -9,8 +9,9 @@ end
 -- Keys of tenants are made from the prefix: which tenants, only this script finds out. They have the
 -- hash tag of KEYS, so they are where those are. But while their slot moves to another node of a
 -- cluster some are there already, and reading one of those would end the script half-way. This key
--- never exists, so that a script ends here instead, before it has changed anything.
-redis.call('EXISTS', ARGV[2] .. 'nobody:moved')
+-- never exists, so that a script ends here instead, before it has changed anything. Deleted rather
+-- than looked for, since a full Redis lets a script that has written before write on.
+redis.call('DEL', ARGV[2] .. 'nobody:moved')
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local held = redis.call('HGETALL', KEYS[3])

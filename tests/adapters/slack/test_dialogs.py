@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -27,7 +26,7 @@ from gateway.core.ports import FormOwner, FormPress
 from gateway.sandbox.slack import ApiError, SlackSandbox
 from tests.adapters.slack.acts import BOT, message
 from tests.adapters.slack.calling import SECRET, called
-from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door
+from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM, Door
 from tests.adapters.slack.payloads import INTERACTIONS
 from tests.adapters.slack.test_inbound_properties import assert_storable, mutated_payloads
 from tests.support.waiting import eventually
@@ -76,11 +75,20 @@ def shelf() -> Shelf:
 
 
 @pytest.fixture
+def patience_s() -> float:
+    """After how long "one moment" is shown: not at all, unless a test is hasty."""
+    return 60.0
+
+
+hasty = pytest.mark.parametrize("patience_s", [0.01])
+
+
+@pytest.fixture
 async def dialogs(
-    config: SlackConfig, session: aiohttp.ClientSession, shelf: Shelf
+    config: SlackConfig, session: aiohttp.ClientSession, shelf: Shelf, patience_s: float
 ) -> AsyncIterator[Dialogs]:
-    """Dialogs that show "one moment" after a tenth of a second."""
-    opened = Dialogs(WebApi(config, session), shelf, patience_s=0.1)
+    """Dialogs of the adapter's, with forms of the shelf's."""
+    opened = Dialogs(WebApi(config, session), shelf, patience_s=patience_s)
     yield opened
     await opened.close()
 
@@ -159,6 +167,7 @@ async def test_a_form_opens_over_http_too(
     assert [200] == [request.status for request in slack.http.requests]
 
 
+@hasty
 @pytest.mark.usefixtures("source")
 async def test_a_form_that_is_late_takes_the_place_of_one_moment(
     slack: SlackSandbox, shelf: Shelf, ts: str
@@ -174,6 +183,7 @@ async def test_a_form_that_is_late_takes_the_place_of_one_moment(
     assert 1 == len(slack.views)
 
 
+@hasty
 @pytest.mark.usefixtures("source")
 async def test_a_form_that_never_comes_is_said_to_be_unavailable(
     slack: SlackSandbox, shelf: Shelf, ts: str
@@ -188,6 +198,7 @@ async def test_a_form_that_never_comes_is_said_to_be_unavailable(
     assert ["One moment", "Not available"] == titles(slack)
 
 
+@hasty
 @pytest.mark.usefixtures("source")
 async def test_a_view_that_was_closed_is_not_filled(
     slack: SlackSandbox, shelf: Shelf, ts: str, caplog: pytest.LogCaptureFixture
@@ -226,7 +237,6 @@ async def test_a_press_that_goes_nowhere_opens_nothing(
     assert ([True], []) == ([each.acked for each in slack.deliveries], list(slack.views))
 
 
-@pytest.mark.parametrize("slack", [replace(HASTY, ack_deadline_s=0.3)], indirect=True)
 @pytest.mark.usefixtures("source")
 async def test_a_broken_store_is_shown_to_who_pressed(
     slack: SlackSandbox, shelf: Shelf, door: Door, ts: str
@@ -234,12 +244,13 @@ async def test_a_broken_store_is_shown_to_who_pressed(
     """Without an acknowledgement Slack tells the person that it did not work."""
     shelf.faults.append(StoreError("down"))
     envelope_id = press(slack, ts)
+    await eventually(lambda: door.unacknowledged)
+    slack.lose_patience()
     await slack.settled(5)
     assert ([envelope_id], []) == (list(slack.given_up), list(slack.views))
     assert ["store_error"] == door.unacknowledged
 
 
-@pytest.mark.parametrize("slack", [replace(HASTY, ack_deadline_s=0.3)], indirect=True)
 @pytest.mark.usefixtures("source")
 async def test_a_refused_dialog_is_shown_to_who_pressed(
     slack: SlackSandbox, door: Door, ts: str
@@ -247,6 +258,8 @@ async def test_a_refused_dialog_is_shown_to_who_pressed(
     """As above; the form can be asked for again by another press."""
     slack.fail_next("views.open", ApiError("expired_trigger_id"))
     envelope_id = press(slack, ts)
+    await eventually(lambda: door.unacknowledged)
+    slack.lose_patience()
     await slack.settled(5)
     assert ([envelope_id], ["dialog"]) == (list(slack.given_up), door.unacknowledged)
     press(slack, ts)
@@ -254,6 +267,7 @@ async def test_a_refused_dialog_is_shown_to_who_pressed(
     assert ["Order"] == titles(slack)
 
 
+@hasty
 @pytest.mark.usefixtures("source")
 async def test_a_stop_leaves_no_task_behind(
     slack: SlackSandbox, shelf: Shelf, dialogs: Dialogs, ts: str

@@ -18,8 +18,9 @@ from gateway.core.events import (
     Reaction,
 )
 from gateway.sandbox.slack import SlackSandbox
-from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door, Listening
+from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM, Door, Listening
 from tests.adapters.slack.payloads import load
+from tests.support.waiting import eventually
 
 DIRECT = "D0ANN"
 BUTTONS = {
@@ -147,13 +148,14 @@ async def test_all_actions_of_an_envelope_enter_before_it_is_acknowledged(
     assert not slack.unacked()
 
 
-@pytest.mark.parametrize("slack", [HASTY], indirect=True)
 async def test_a_command_that_was_not_stored_is_an_error_to_its_user(
     slack: SlackSandbox, listening: Listening, door: Door
 ) -> None:
     """Slack sends it once only: an acknowledgement would be a lie, and nobody would try again."""
     door.faults.append(StoreError("down"))
     envelope_id = slack.run_command(TEAM, CHANNEL, ANN, "/ask", "why")
+    await eventually(lambda: door.unacknowledged)
+    slack.lose_patience()
     await slack.settled(5)
     assert ([envelope_id], 1) == (list(slack.given_up), len(slack.deliveries))
     assert ["store_error"] == door.unacknowledged

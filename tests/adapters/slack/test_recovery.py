@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -17,8 +17,8 @@ from gateway.core.events import InboundEvent
 from gateway.core.ids import Platform, WorkspaceId
 from gateway.core.ports import Spot
 from gateway.core.tenants import Credential
-from gateway.sandbox.slack import Rate, RateLimited, SlackSandbox
-from tests.adapters.slack.conftest import ANN, CHANNEL, QUICK, TEAM, Door, Listening
+from gateway.sandbox.slack import RateLimited, SlackSandbox
+from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM, Door, Listening
 
 BOT = Credential(bot_token=f"xoxb-{TEAM}", bot_user=f"U0BOT{TEAM[1:]}")
 DIRECT = "D0ANN"
@@ -157,19 +157,17 @@ async def test_a_refused_token_is_told(
     assert refusal.value.permanent
 
 
-@pytest.mark.parametrize(
-    "slack",
-    [replace(QUICK, method_rates={"conversations.history": Rate(per_second=5.0, burst=1)})],
-    indirect=True,
-)
 async def test_calls_of_a_token_are_paced(
     slack: SlackSandbox, config: SlackConfig, session: aiohttp.ClientSession, since: datetime
 ) -> None:
-    """Without a pause Slack would refuse most of these, for seconds each."""
-    recall = SlackRecall(WebApi(config, session), call_every_s=0.25)
+    """Without a pause Slack would refuse most of them, for seconds each."""
+    recall = SlackRecall(WebApi(config, session), call_every_s=0.1)
     slack.say(TEAM, CHANNEL, ANN, "new")
+    loop = asyncio.get_running_loop()
+    began_s = loop.time()
     for _ in range(6):
         assert ["new"] == texts(await recall.said_since(spot(), since, BOT))
+    assert loop.time() - began_s >= 0.5
     assert 6 == sum(each.method == "conversations.history" for each in slack.requests)
 
 

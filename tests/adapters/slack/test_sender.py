@@ -88,8 +88,8 @@ async def test_a_late_answer_is_ambiguous(
     slack: SlackSandbox, config: SlackConfig, session: aiohttp.ClientSession
 ) -> None:
     """Slack may have posted while nobody listened any more."""
-    sender = SlackSender(msgspec.structs.replace(config, call_timeout_s=0.2), session)
-    slack.fail_next("chat.postMessage", Slow(1.0))
+    sender = SlackSender(msgspec.structs.replace(config, call_timeout_s=0.5), session)
+    slack.fail_next("chat.postMessage", Slow(5.0))
     assert (Reason.PLATFORM_UNREACHABLE, False, True, None) == await refusal(sender, message())
 
 

@@ -9,7 +9,7 @@ import pytest
 from gateway.core.errors import LeaseLostError, QueueFullError, StoreError
 from gateway.core.events import Ignored, IgnoredReason
 from gateway.sandbox.slack import SlackSandbox
-from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door, Listen, Listening
+from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM, Door, Listen, Listening
 from tests.support.waiting import eventually
 
 
@@ -33,7 +33,6 @@ async def test_an_event_is_acknowledged_after_its_commit_and_not_before(
     assert listening.health is None
 
 
-@pytest.mark.parametrize("slack", [HASTY], indirect=True)
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -50,6 +49,8 @@ async def test_what_was_not_stored_comes_again(
     """No acknowledgement, so Slack sends it again; the second time it is let in."""
     door.faults.append(fault)
     slack.say(TEAM, CHANNEL, ANN, "hello")
+    await eventually(lambda: door.unacknowledged)
+    slack.lose_patience()
     await slack.settled(5)
     assert [False, True] == [delivery.acked for delivery in slack.deliveries]
     assert [0, 1] == [event.retry for event in door.entered]

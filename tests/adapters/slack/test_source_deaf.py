@@ -47,7 +47,9 @@ async def test_one_that_is_silent_while_the_other_is_not(
     say(slack, "a", "b", "c", "d")
     await slack.settled(10)
     assert {"a", "b", "c", "d"} <= set(door.texts)
-    assert (["silent"], 3) == (door.ends, slack.sockets_opened)
+    # A pause of this process may make another look silent, too; it costs a successor, no event.
+    assert {"silent"} == set(door.ends)
+    assert 2 + len(door.ends) == slack.sockets_opened
 
 
 @pytest.mark.parametrize("slack", [HASTY], indirect=True)
@@ -62,28 +64,28 @@ async def test_one_of_a_quiet_workspace(slack: SlackSandbox, listen: Listen, doo
     assert ["missed"] == door.ends
 
 
-@pytest.mark.parametrize("slack", [HASTY], indirect=True)
 async def test_an_event_that_we_left_alone_blames_nobody(
     slack: SlackSandbox, listen: Listen, door: Door
 ) -> None:
     """It comes again because we did not acknowledge it."""
-    listen(**EAGER, resends_after_s=(0.05,))
+    listen(**EAGER, resends_after_s=(0.0,))
     await slack.wait_for_sockets(2, 5)
     door.faults.append(RuntimeError("a bug"))
     say(slack, "hello")
-    await eventually(lambda: door.texts)
+    await eventually(lambda: door.unacknowledged)
+    slack.lose_patience()
     await slack.settled(5)
     assert ([0, 1], []) == ([event.retry for event in door.entered], door.ends)
 
 
 async def test_all_of_them(slack: SlackSandbox, listen: Listen, door: Door) -> None:
     """Nothing tells this from a quiet workspace, so silence is reason enough, a few times."""
-    listen(**EAGER, quiet_after_s=0.2, quiet_at_once=2, quiet_every_s=600.0)
+    listen(**EAGER, quiet_after_s=1.0, quiet_at_once=2, quiet_every_s=600.0)
     await stand(slack, door)
     slack.deafen_sockets()
-    await slack.wait_for_connects(6, 5)
+    await slack.wait_for_connects(6, 10)
     with pytest.raises(TimeoutError):
-        await slack.wait_for_connects(7, 0.8)
+        await slack.wait_for_connects(7, 2)
     await slack.wait_for_sockets(2, 5)
     say(slack, "hello")
     await slack.settled(5)
@@ -112,10 +114,11 @@ async def test_a_good_one_outlives_a_check_that_fails(
     await slack.wait_for_connects(2, 5)
     slack.fail_connections_open(1000)
     await eventually(lambda: door.ends.count("unreachable") >= 2)
+    opened = slack.sockets_opened
     say(slack, "one", "two")
     await slack.settled(5)
     await slack.wait_for_sockets(2, 5)
-    assert ({"one", "two"}, 2) == (set(door.texts), slack.sockets_opened)
+    assert ({"one", "two"}, opened) == (set(door.texts), slack.sockets_opened)
 
 
 @pytest.mark.parametrize("slack", [replace(QUICK, max_sockets=2)], indirect=True)

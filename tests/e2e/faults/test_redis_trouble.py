@@ -11,11 +11,11 @@ import pytest
 
 from gateway.demo.world import World, open_world
 from gateway.sandbox.slack import Delivery
-from gateway.store.connection import run
+from gateway.store.connection import connect, run
 from gateway.store.tenants import TenantLookup
 from tests.e2e.faults.load import CHANNELS, SHORT, STUBBORN, TENANTS, Load, company, under_load
 from tests.support.conservation import FLAWLESS, at_rest, verdict
-from tests.support.evidence import unarchived
+from tests.support.evidence import metric, unarchived
 from tests.support.link import open_link
 from tests.support.own_servers import OwnServer
 from tests.support.waiting import eventually
@@ -79,6 +79,21 @@ async def test_a_restart_of_redis_costs_nothing(world: World, own_redis: OwnServ
     assert [] == acked
 
 
+async def test_what_this_redis_may_lose_is_said_at_the_start(
+    world: World, own_redis: OwnServer
+) -> None:
+    """Loudly, and before anything is accepted: nobody reads a manual after the loss."""
+    async with connect(own_redis.url) as client:
+        await run(client, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        await run(client, "CONFIG", "SET", "appendonly", "no")
+    gateway = await world.start_gateway(SHORT)
+
+    warnings = [entry for entry in gateway.logs if entry["event"] == "redis.weakness"]
+    assert ["warning", "warning"] == [entry["level"] for entry in warnings]
+    told = [str(entry["detail"]).partition(":")[0] for entry in warnings]
+    assert ["maxmemory-policy is allkeys-lru", "appendonly is off"] == told
+
+
 async def test_an_empty_redis_is_filled_again(world: World, own_redis: OwnServer) -> None:
     """Look-up keys come back from PostgreSQL; what was said meanwhile, from Slack."""
     await world.start_gateway(SHORT)
@@ -111,7 +126,9 @@ async def everything_archived(world: World) -> bool:
 
 
 async def test_a_full_redis_is_emptied_and_takes_nothing(world: World) -> None:
-    """With noeviction: what is queued is delivered and settled, what comes is not acked."""
+    """With noeviction: what is queued is delivered and settled, also by a gateway that comes to it
+    only now; what comes is not acked.
+    """
     await world.start_gateway(SHORT)
 
     async with under_load(world) as load:
@@ -119,14 +136,25 @@ async def test_a_full_redis_is_emptied_and_takes_nothing(world: World) -> None:
         await run(world.stores.redis, "CONFIG", "SET", "maxmemory", 1)
         full_at = datetime.now(UTC)
         await sent_again_since(world, full_at)
+        await world.gateway.kill()
+        await world.start_gateway(SHORT)
+        await eventually(lambda: is_missing(world, "redis"))
+        await eventually(lambda: owns_everything(world), timeout_s=20)
         acked = [each for each in sent_since(world, full_at) if each.acked]
-        trouble = await readiness(world)
         await run(world.stores.redis, "CONFIG", "SET", "maxmemory", 0)
         await load.progress()
     await expect_recovery(world, load)
 
     assert [] == acked
-    assert "leases of bridge" in trouble
+
+
+async def owns_everything(world: World) -> bool:
+    """Whether the gateway works on all shards, both ways."""
+    owned = [
+        await metric(world.gateway, "gateway_shards_owned", role=role)
+        for role in ("bridge", "egress")
+    ]
+    return owned == [world.settings.shards] * 2
 
 
 async def test_a_redis_that_stalls_is_waited_for(world: World, own_redis: OwnServer) -> None:

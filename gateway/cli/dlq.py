@@ -126,7 +126,7 @@ def replay(  # noqa: PLR0913 - one parameter an option, as typer reads them
     _tell(
         as_json,
         msgspec.to_builtins(result),
-        f"{result.replayed} of {wanted} queued again{ended}; {result.gone} were gone already.",
+        f"{result.replayed} of {wanted} queued again{ended}; {result.gone} were gone already, or superseded.",
     )
 
 

@@ -1,5 +1,5 @@
-"""What removed tenants have left behind: kept for a day, in case an operator erred, and then removed
-piece by piece. What was accepted and is discarded here is on record.
+"""What removed tenants have left: kept for a day, in case an operator erred, and then removed piece
+by piece. What was accepted and is discarded here is on record.
 
 Most keys end by themselves within that day; here are those that would not: dead letters, and what
 is known of an agent's requests.

@@ -126,6 +126,7 @@ async def _move_endpoint(world: World, url: str) -> str:
     return await provisioning.rotate_signing_secret(ACME, timedelta(0))
 
 
+@pytest.mark.timeout(300)
 async def test_no_request_breaks_the_api(world: World, tmp_path: Path) -> None:
     """Thousands of them, made from /openapi.json: no 5xx, no status that it does not name."""
     checks = (

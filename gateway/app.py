@@ -30,7 +30,7 @@ from gateway.supervisor import Supervisor
 from gateway.telemetry.metrics import Metrics
 from gateway.web.agent_api import AgentApi
 from gateway.web.ops import Ops
-from gateway.web.server import Announce, Listening, serving
+from gateway.web.server import Announce, Listening, listening
 from plugin_bridge.health import open_health_probe
 from plugin_bridge.opening import open_transport
 
@@ -81,7 +81,7 @@ async def serve(settings: Settings, *, stop: asyncio.Event, announce: Announce) 
     settings.checked_for_serving()
     metrics, health = Metrics(), Health()
     ops_pages = Ops(health.gathered, metrics.scrape).application()
-    async with serving(ops_pages, ops_address(settings)) as port:
+    async with listening(ops_pages, ops_address(settings)) as port:
         ops = f"http://{settings.ops_host}:{port}"
         around = Surroundings(
             stop=stop,
@@ -132,7 +132,7 @@ async def _listen_to_agents(
     if Role.EGRESS not in settings.roles:
         return None
     return await stack.enter_async_context(
-        serving(api.application(), replace(agents_address(settings), sockets=around.doors.agents))
+        listening(api.application(), replace(agents_address(settings), sockets=around.doors.agents))
     )
 
 

@@ -258,7 +258,7 @@ class House:
             "pulse": self._pulse.run,
             "gauges": QueueGauges(stores.redis, settings.shards, self._metrics).run,
             "retention": Retention(stores.pool, settings.retention_months).run,
-            "registry": RegistryWatch(stores.lookup, stores.provisioning).run,
+            "registry": RegistryWatch(stores.lookup, stores.provisioning, stores.departed).run,
             **self._installing.stage,
         }
 

@@ -28,6 +28,7 @@ from gateway.store.buckets import Buckets
 from gateway.store.connection import Client, Confirmation
 from gateway.store.deadletters import DeadLetterStore
 from gateway.store.deliveries import DeliveryStore
+from gateway.store.departed import DepartedTenants
 from gateway.store.keys import Pepper
 from gateway.store.tenants import TenantLookup
 from gateway.store_urls import store_urls
@@ -50,6 +51,7 @@ class Stores:
     invitations: LinkInvitations
     dead_letters: DeadLetterStore
     breakers: BreakerStore
+    departed: DepartedTenants
     budget: Budget
 
 
@@ -114,6 +116,7 @@ def _assembled(settings: Settings, redis: Client, pool: Pool, lookup: TenantLook
         invitations=LinkInvitations(InstallLinks(pool), installations),
         dead_letters=DeadLetterStore(redis, settings.shards, confirmation=confirmation),
         breakers=BreakerStore(redis, settings.shards),
+        departed=DepartedTenants(redis, settings.shards),
         budget=Buckets(redis, settings.shards),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -69,14 +69,22 @@ class AgentClient:
         self._session = session
 
     async def send(
-        self, conversation: str, text: str, *, key: str | None = None, **more: object
+        self,
+        conversation: str | Mapping[str, str],
+        text: str,
+        *,
+        key: str | None = None,
+        **more: object,
     ) -> str:
         """Send Markdown, with the further fields of POST /v1/messages; returns the message's id.
+        In place of a conversation's id stands whom to speak to first: `{"platform", "workspace"}`
+        and a `"user"` or a `"channel"`.
 
         `key` makes a repeat harmless even after a restart: a delivery's id, for example. Raises
         RefusedError.
         """
-        body = {"conversation": conversation, "text": text, **more}
+        where = "conversation" if isinstance(conversation, str) else "to"
+        body = {where: conversation, "text": text, **more}
         return str((await self.request("POST", "/v1/messages", body, key=key))["id"])
 
     async def edit(
@@ -95,6 +103,13 @@ class AgentClient:
         """Put an emoji on a message of anybody's. Raises RefusedError."""
         body = {"emoji": emoji, "conversation": conversation}
         await self.request("POST", _path("messages", message, "reactions"), body, key=key)
+
+    async def unreact(
+        self, conversation: str, message: str, emoji: str, *, key: str | None = None
+    ) -> None:
+        """Take an emoji of ours off again. Raises RefusedError."""
+        query = f"?emoji={quote(emoji, safe='')}&conversation={quote(conversation, safe='')}"
+        await self.request("DELETE", _path("messages", message, "reactions") + query, key=key)
 
     async def typing(self, conversation: str, for_s: float = 10.0) -> None:
         """Show that the agent is at work; 0 takes it back. Raises RefusedError."""
@@ -118,7 +133,11 @@ class AgentClient:
         try:
             yield stream
         except BaseException:
-            await self.request("POST", _path("streams", stream.id, "abort"), {}, key=f"{begun}:end")
+            # What went wrong is told, whatever becomes of this: left alone, the stream is ended
+            # by the gateway.
+            with suppress(RefusedError, aiohttp.ClientError, TimeoutError):
+                abort = _path("streams", stream.id, "abort")
+                await self.request("POST", abort, {}, key=f"{begun}:end")
             raise
         finish = _path("streams", stream.id, "finish")
         await self.request("POST", finish, {"text": stream.text}, key=f"{begun}:end")

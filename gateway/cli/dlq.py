@@ -125,10 +125,11 @@ def replay(  # noqa: PLR0913 - one parameter an option, as typer reads them
     else:
         result = with_stores(lambda stores: _replay_all(stores, wanted, chosen, rate))
     ended = " before it was stopped" if result.stopped else ""
+    left = f"{result.gone} were gone already, or superseded"
     _tell(
         as_json,
         msgspec.to_builtins(result),
-        f"{result.replayed} of {wanted} queued again{ended}; {result.gone} were gone already.",
+        f"{result.replayed} of {wanted} queued again{ended}; {left}.",
     )
 
 

@@ -244,7 +244,7 @@ def remove(
     force: Annotated[bool, typer.Option("--force", help="Unbind its workspaces, too.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Remove a tenant with its keys and secrets."""
+    """Remove a tenant with its keys and secrets. A day later its dead letters are discarded."""
     wanted = tenant_id(tenant)
     if not yes:
         if not sys.stdin.isatty():

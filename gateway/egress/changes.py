@@ -124,6 +124,7 @@ def _edit_order(message: MessageId, known: Known, place: Place, composed: Compos
         composed.content.components
     )
     fields |= ledger_changes.queued([*added, *(each.part for each in uploads)])
+    fields |= ledger_changes.changed_by(change)
     ledgers = (
         own_ledger(change, known.conversation, own),
         LedgerChange(message=message, fields=fields, expects=known.seen),
@@ -135,7 +136,7 @@ def removal(message: MessageId, known: Known, place: Place) -> Order:
     """Make the order that removes all of a message, an open stream too."""
     change, shape = new_message_id(), known.shape
     acts = tuple(deletes(change, place, message, shape.parts, first=1))
-    fields = ledger_changes.shaped(Shape(last=shape.last))
+    fields = ledger_changes.shaped(Shape(last=shape.last)) | ledger_changes.changed_by(change)
     if shape.streaming:
         fields |= ledger_changes.ended_stream()
     ledgers = (

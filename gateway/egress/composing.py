@@ -115,7 +115,7 @@ class Composer:
         if files is None:
             return Refusal.UNKNOWN_FILE
         texts = await rendered(render, content.markdown)
-        if not texts and (content.components or content.raw is not None):
+        if not texts and (content.components or content.raw):
             texts = [""]
         if not texts and not files:
             return Refusal.BLANK_TEXT

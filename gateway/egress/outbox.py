@@ -63,8 +63,10 @@ https://docs.slack.dev/reference/methods/chat.appendStream
 LONGEST_PREVIEW_WAIT_S: Final = 3.0
 """What comes after a preview waits for it: the end of the same text, for one."""
 
-OUTBOUND_RETRY: Final = RetryPolicy(base_s=1.0, cap_s=300.0, max_attempts=30, max_age_s=86_400.0)
-"""A platform's trouble is none of the tenant's container, whose policy is the tenant's to set."""
+OUTBOUND_RETRY: Final = RetryPolicy(base_s=1.0, cap_s=300.0, max_attempts=100, max_age_s=86_400.0)
+"""A platform's trouble is none of the tenant's container, whose policy is the tenant's to set. An
+outage of some hours is sat out: a hundred attempts take about four.
+"""
 
 _DECODER: Final = msgspec.json.Decoder(Act)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 
 import structlog
 
@@ -18,6 +19,8 @@ log = structlog.get_logger()
 
 LONGEST_S = 60.0
 MAX_LEASES = 1_000
+MAX_OF_TENANT = 100
+"""Or one agent could leave none for the others, with threads that it has made up."""
 _RENEWED_AT = 0.8
 """Of the time for which a platform shows it."""
 
@@ -34,9 +37,13 @@ class _Lease:
 class TypingLeases:
     """Leases of this process. Best effort: a fault is logged, and nobody waits for it."""
 
-    def __init__(self, access: Access, *, most: int = MAX_LEASES) -> None:
+    def __init__(
+        self, access: Access, *, most: int = MAX_LEASES, of_tenant: int = MAX_OF_TENANT
+    ) -> None:
         self._access = access
         self._most = most
+        self._of_tenant = of_tenant
+        self._held: Counter[TenantId] = Counter()
         self._leases: dict[tuple[TenantId, str], _Lease] = {}
         self._new: asyncio.Queue[_Lease] = asyncio.Queue()
 
@@ -55,7 +62,8 @@ class TypingLeases:
         key = (tenant, conversation)
         if key in self._leases:
             self._leases[key].until_s = until_s
-        elif len(self._leases) < self._most:
+        elif len(self._leases) < self._most and self._held[tenant] < self._of_tenant:
+            self._held[tenant] += 1
             self._leases[key] = _Lease(tenant, place.ref, until_s)
             self._new.put_nowait(self._leases[key])
         else:
@@ -87,6 +95,7 @@ class TypingLeases:
                     group.create_task(self._keep(await self._new.get()))
         finally:
             self._leases.clear()
+            self._held.clear()
 
     async def _keep(self, lease: _Lease) -> None:
         try:
@@ -100,9 +109,16 @@ class TypingLeases:
                     lease.take_back = True
                     return
         finally:
-            self._leases.pop((lease.tenant, lease.ref.id), None)
+            self._forget(lease)
             if lease.take_back:
                 await self._show(lease, on=False)
+
+    def _forget(self, lease: _Lease) -> None:
+        if self._leases.pop((lease.tenant, lease.ref.id), None) is None:
+            return
+        self._held[lease.tenant] -= 1
+        if not self._held[lease.tenant]:
+            del self._held[lease.tenant]
 
     async def _show(self, lease: _Lease, *, on: bool) -> float | None:
         """Say it once; gives for how long the platform shows it, None when it cannot be said."""

@@ -8,6 +8,7 @@ from datetime import datetime
 import msgspec
 
 from gateway.archive.records import Belongings
+from gateway.core.clock import unix_ms
 from gateway.core.ids import Platform, TenantId, WorkspaceId
 from gateway.store.tenants import KeyHolder, TenantLookup
 
@@ -50,7 +51,7 @@ class WriteThrough:
         for bound in belongings.bindings:
             await self.withdraw_binding(bound.platform, bound.workspace)
         await self.withdraw_agent_keys([key.digest for key in belongings.agent_keys])
-        await self._lookup.remove_endpoint(belongings.record.spec.id)
+        await self._lookup.remove_endpoint(belongings.record.spec.id, departed_ms=unix_ms())
 
     async def withdraw_binding(self, platform: Platform, workspace: WorkspaceId) -> None:
         """Forget whose a workspace was. Raises StoreError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import msgspec
@@ -10,6 +11,7 @@ from gateway.core.audit import AuditAction, AuditRecord
 from gateway.core.deliveries import DeadLetter, Direction, Reason
 from gateway.core.errors import NotFoundError
 from gateway.core.ids import ConversationId, DeliveryId, MessageId, TenantId
+from gateway.core.messages import Act, MessageEdit
 from gateway.store.connection import UNCONFIRMED, Client, Confirmation, Script, Value, run
 from gateway.store.keys import WAKE_CHANNEL, shard_of, wake_message
 
@@ -52,8 +54,9 @@ class DeadLetterStore:
     async def replay(self, letter: DeadLetter, *, actor: str) -> bool:
         """Queue it again under the same delivery id, at the end of its conversation's lane.
 
-        False when somebody else was faster, and for a part of a message that has been removed
-        since: nobody wants to see it any more. Raises StoreError.
+        False when somebody else was faster, and for what nobody wants to see any more: a part of a
+        message that has been removed since, an edit of one that was changed anew. Raises
+        StoreError.
         """
         shard = shard_of(letter.tenant, self._shards)
         queue = shard.queue(letter.tenant, letter.direction)
@@ -75,6 +78,9 @@ class DeadLetterStore:
         wake = wake_message(shard, letter.direction)
         args: list[Value] = [letter.cursor, letter.tenant, letter.conversation, record]
         args += [WAKE_CHANNEL, wake, name]
+        if (edit := _edit(letter)) is not None:
+            keys.append(shard.ledger(letter.tenant, edit.target))
+            args.append(edit.id)
         return bool(await self._replay(keys, args))
 
     async def discard(self, letter: DeadLetter, *, actor: str, reason: str) -> bool:
@@ -84,6 +90,15 @@ class DeadLetterStore:
         record = _record(letter, AuditAction.DEAD_LETTER_DISCARDED, f"{actor}: {reason}")
         keys = [dead, f"{dead}:ids", shard.audit]
         return bool(await self._discard(keys, [letter.cursor, letter.id, record]))
+
+
+def _edit(letter: DeadLetter) -> MessageEdit | None:
+    if letter.direction is not Direction.OUTBOUND:
+        return None
+    with contextlib.suppress(msgspec.DecodeError):
+        act = msgspec.json.decode(letter.payload, type=Act)
+        return act if isinstance(act, MessageEdit) else None
+    return None  # of another version: its attempt will say what is wrong with it
 
 
 def _record(letter: DeadLetter, action: AuditAction, detail: str) -> bytes:

@@ -116,6 +116,11 @@ class Shard:
         return f"{self.prefix}tenants"
 
     @property
+    def departed(self) -> str:
+        """Sorted set: tenants that were removed and have left something, by when (Unix ms)."""
+        return f"{self.prefix}departed"
+
+    @property
     def profiles(self) -> str:
         """Hash: tenant -> Endpoint, read with every take."""
         return f"{self.prefix}profiles"

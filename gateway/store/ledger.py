@@ -7,6 +7,7 @@ and here alone is known what its fields mean:
     shape       which parts a message has (see Shape); a mere change has none
     d:<part>    how a delivery ended: q(ueued), s(ent) and the platform's id, f(ailed) or u(nknown)
                 and why. A stream's part 1 has two, its start and its end (`d:1-finish`)
+    change      the last edit or removal that was asked for
     degraded    the ability that the platform lacked
     form:<id>   a form, until somebody opens it
 """

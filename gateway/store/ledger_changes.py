@@ -91,6 +91,11 @@ def shaped(shape: Shape) -> Fields:
     return {"shape": msgspec.json.encode(shape)}
 
 
+def changed_by(change: MessageId) -> Fields:
+    """Field of the change after which no earlier one is made any more."""
+    return {"change": change}
+
+
 def with_forms(components: Sequence[Component]) -> Fields:
     """Fields of the forms among the components."""
     return {f"form:{each.id}": msgspec.json.encode(each) for each in forms_of(tuple(components))}

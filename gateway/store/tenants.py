@@ -169,10 +169,13 @@ class TenantLookup:
         keys = [shard.profiles, shard.tenants]
         await self._admit(keys, [endpoint.tenant, profile, endpoint.concurrency])
 
-    async def remove_endpoint(self, tenant: TenantId) -> None:
-        """Forget a tenant's container."""
+    async def remove_endpoint(self, tenant: TenantId, *, departed_ms: int | None = None) -> None:
+        """Forget a tenant's container. `departed_ms` when the tenant itself was removed: what it
+        has left behind follows a day later (see departed.py).
+        """
         shard = shard_of(tenant, self._shards)
-        await self._dismiss([shard.profiles, shard.tenants], [tenant])
+        keys = [shard.profiles, shard.tenants, shard.departed]
+        await self._dismiss(keys, [tenant, "" if departed_ms is None else departed_ms])
 
     async def look_up_keys(self) -> AsyncIterator[str]:
         """List every workspace and agent key there is, for a rebuild to prune."""

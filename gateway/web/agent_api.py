@@ -18,6 +18,7 @@ from gateway.web.operations import Call, Caller, Code, Operation
 from gateway.web.reading import (
     BODY_WITHIN_S,
     MAX_BODY_BYTES,
+    only,
     read_body,
     read_key,
     read_query,
@@ -67,6 +68,9 @@ class AgentApi:
     @web.middleware
     async def _counted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
+        if not request.content.is_eof():
+            # What is left of the body would be read as the next request.
+            response.force_close()
         resource = request.match_info.route.resource
         route = resource.canonical if resource else "unknown"
         self._metrics.api_requests.labels(route, str(response.status)).inc()
@@ -100,7 +104,7 @@ class AgentApi:
         return await read_body(request, operation.body, self._body_within_s)
 
     async def _caller(self, request: web.Request) -> Caller:
-        match = _BEARER.fullmatch(request.headers.get("Authorization", ""))
+        match = _BEARER.fullmatch(only(request, "Authorization"))
         caller = await self._holder(match[1]) if match else None
         if caller is None:
             raise ApiError(Code.UNAUTHORIZED, "a valid bearer key is needed")

@@ -43,9 +43,6 @@ def error_response(error: ApiError) -> web.Response:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if error.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 408:
-        # What is left of the body would be read as the next request.
-        headers["Connection"] = "close"
     if error.allow is not None:
         headers["Allow"] = error.allow
     return web.Response(
@@ -74,9 +71,17 @@ async def error_bodies(request: web.Request, handler: Handler) -> web.StreamResp
         return error_response(ApiError(Code.PLATFORM_FAILED, "the platform did not answer"))
     except web.HTTPException as exc:
         return error_response(_of_http(exc))
-    except Exception:
-        log.exception("api.fault", path=request.path)
-        return error_response(ApiError(Code.INTERNAL, "the gateway failed"))
+    except Exception as exc:
+        return error_response(_of_fault(exc, request))
+
+
+def _of_fault(exc: Exception, request: web.Request) -> ApiError:
+    is_gone = isinstance(exc, ConnectionError) and request.transport is None
+    if is_gone or isinstance(exc, web.RequestPayloadError):
+        # Of whoever asked. Mostly nobody is there any more to read this.
+        return ApiError(Code.BAD_REQUEST, "the body breaks off")
+    log.error("api.fault", path=request.path, exc_info=exc)
+    return ApiError(Code.INTERNAL, "the gateway failed")
 
 
 def _of_http(exc: web.HTTPException) -> ApiError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Annotated, Final, Protocol
 from urllib.parse import quote
@@ -17,7 +18,7 @@ from gateway.core.ids import TenantId
 from gateway.web.errors import ApiError
 from gateway.web.models import FileKept
 from gateway.web.operations import Call, Code, Operation
-from gateway.web.reading import read_chunks
+from gateway.web.reading import CHUNK_WITHIN_S, read_chunks
 
 log = structlog.get_logger()
 
@@ -67,9 +68,13 @@ class FileQuery(
 class FileOperations:
     """Handlers of /v1/files."""
 
-    def __init__(self, keep: KeepFile, open_file: OpenFile) -> None:
+    def __init__(
+        self, keep: KeepFile, open_file: OpenFile, *, chunk_within_s: float = CHUNK_WITHIN_S
+    ) -> None:
+        """Who does not take a piece of a file within `chunk_within_s` is cut off."""
         self._keep = keep
         self._open = open_file
+        self._chunk_within_s = chunk_within_s
 
     def operations(self) -> list[Operation]:
         """Describe them."""
@@ -124,34 +129,35 @@ class FileOperations:
         )
 
     async def download(self, call: Call[msgspec.Struct]) -> web.StreamResponse:
-        """Pass the bytes on as they come. A fault in the middle ends the connection: what is cut
-        must not look whole.
+        """Pass the bytes on as they come. A fault in the middle ends the connection, and so does a
+        reader who stands still: what is cut must not look whole.
         """
         file = await self._open(call.caller.tenant, call.id)
         if isinstance(file, FileRefusal):
             raise refusal(file)
         try:
-            return await _passed_on(file, call.request)
+            return await self._passed_on(file, call.request)
         finally:
             await file.aclose()
 
-
-async def _passed_on(file: OpenedFile, request: web.Request) -> web.StreamResponse:
-    response = web.StreamResponse(headers=_headers(file))
-    if file.size_bytes is None:
-        response.enable_chunked_encoding()
-    else:
-        response.content_length = file.size_bytes
-    await response.prepare(request)
-    try:
-        async for chunk in file.content:
-            await response.write(chunk)
-        await response.write_eof()
-    except (SendError, StoreError) as exc:
-        log.warning("file.cut", error=str(exc))
-        if request.transport is not None:
-            request.transport.abort()
-    return response
+    async def _passed_on(self, file: OpenedFile, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers=_headers(file))
+        if file.size_bytes is None:
+            response.enable_chunked_encoding()
+        else:
+            response.content_length = file.size_bytes
+        await response.prepare(request)
+        try:
+            async for chunk in file.content:
+                # Held by its reader, it holds a connection to the platform too.
+                async with asyncio.timeout(self._chunk_within_s):
+                    await response.write(chunk)
+            await response.write_eof()
+        except (SendError, StoreError, TimeoutError) as exc:
+            log.warning("file.cut", error=str(exc) or "it was not taken in time")
+            if request.transport is not None:
+                request.transport.abort()
+        return response
 
 
 def _headers(file: OpenedFile) -> dict[str, str]:

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from gateway.web.server import Address, serving
+from gateway.web.server import Address, listening
 
 MAX_BODY_BYTES = 1024 * 1024
 
@@ -26,7 +26,7 @@ class PublicListener:
 
     async def open(self) -> str:
         """Listen, and return the address. Raises ConfigError."""
-        port = await self._stack.enter_async_context(serving(self._app, self._address))
+        port = await self._stack.enter_async_context(listening(self._app, self._address))
         return f"http://{self._address.host}:{port}"
 
     async def run(self) -> None:

@@ -31,6 +31,7 @@ _MISSING = re.compile(r"missing required field `([^`]+)`|unknown field `([^`]+)`
 
 async def read_body(request: web.Request, shape: type[S], within_s: float) -> S:
     """Read a JSON body; no body at all is an empty object. Raises ApiError 400, 408, 413, 415."""
+    check_encoding(request)
     if request.body_exists and request.content_type != "application/json":
         # aiohttp says application/octet-stream when there is no such header.
         message = "the body must be sent as application/json"
@@ -44,13 +45,21 @@ async def read_body(request: web.Request, shape: type[S], within_s: float) -> S:
 
 
 async def read_chunks(request: web.Request) -> AsyncIterator[bytes]:
-    """Give a file's bytes as they come. Raises ApiError 408 when they come too slowly."""
+    """Give a file's bytes as they come. Raises ApiError 408 when they come too slowly, 415."""
+    check_encoding(request)
     try:
         async with asyncio.timeout(FILE_WITHIN_S):
             while chunk := await asyncio.wait_for(request.content.readany(), CHUNK_WITHIN_S):
                 yield chunk
     except TimeoutError as exc:
         raise ApiError(Code.BODY_TIMEOUT, "the file did not come in time") from exc
+
+
+def check_encoding(request: web.Request) -> None:
+    """Raise ApiError 415 for a packed body: RFC 9110, section 15.5.16."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        message = "the body must be sent as it is, not packed"
+        raise ApiError(Code.MEDIA_TYPE, message, field="Content-Encoding")
 
 
 def decode(body: bytes, shape: type[S]) -> S:
@@ -80,11 +89,19 @@ def read_query(request: web.Request, shape: type[S]) -> S:
 
 def read_key(request: web.Request) -> str:
     """Read the header Idempotency-Key. Raises ApiError 400."""
-    key = request.headers.get("Idempotency-Key", "")
+    key = only(request, "Idempotency-Key")
     if not _KEY.fullmatch(key):
         message = f"one header is needed, 1-{MAX_KEY_CHARS} visible ASCII characters"
         raise ApiError(Code.INVALID_FIELD, message, field="Idempotency-Key")
     return key
+
+
+def only(request: web.Request, header: str) -> str:
+    """Read a header that must not be there twice; "" when it is, or is missing. Whoever stands
+    between might look at the other one.
+    """
+    values = request.headers.getall(header, ())
+    return values[0] if len(values) == 1 else ""
 
 
 def _invalid(exc: msgspec.ValidationError) -> ApiError:

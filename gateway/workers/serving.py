@@ -12,7 +12,7 @@ from gateway.listeners import agents_address, ops_address, public_address
 from gateway.settings import Role, Settings
 from gateway.store_urls import store_urls
 from gateway.web.ops import Ops
-from gateway.web.server import Announce, Listening, bound, serving
+from gateway.web.server import Announce, Listening, bound, listening
 from gateway.workers.crew import Crew
 from gateway.workers.process import Plan
 
@@ -30,7 +30,7 @@ async def serve(
         urls = await store_urls(settings, stack)
         crew = Crew(_plans(settings, urls, agents, public))
         ops_port = await stack.enter_async_context(
-            serving(Ops(crew.health, crew.scrape, crew.life).application(), ops_address(settings))
+            listening(Ops(crew.health, crew.scrape, crew.life).application(), ops_address(settings))
         )
         watching = [
             asyncio.create_task(_then(crew.misconfigured, stop.set)),

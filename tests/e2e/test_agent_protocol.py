@@ -89,7 +89,7 @@ async def test_the_agent_of_the_document_answers(world: World, tmp_path: Path) -
     """As it is printed, as a process of its own."""
     script = tmp_path / "agent.py"
     script.write_text(code_of(PROTOCOL, "python"))
-    assert len(script.read_text().strip().splitlines()) <= 24
+    assert len([line for line in script.read_text().splitlines() if line.strip()]) <= 20
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     secrets = await _move_endpoint(world, f"http://127.0.0.1:{port}/events")
@@ -126,6 +126,7 @@ async def _move_endpoint(world: World, url: str) -> str:
     return await provisioning.rotate_signing_secret(ACME, timedelta(0))
 
 
+@pytest.mark.timeout(300)
 async def test_no_request_breaks_the_api(world: World, tmp_path: Path) -> None:
     """Thousands of them, made from /openapi.json: no 5xx, no status that it does not name."""
     checks = (

@@ -151,6 +151,30 @@ async def test_commands_and_comings_and_goings_are_heard(stage: Stage) -> None:
     assert ({"name": "ask"}, "what is new?") == (command["command"], command["text"])
 
 
+async def test_ends_are_heard(stage: Stage) -> None:
+    """A channel that is closed, and the app that leaves the workspace: by one agent alone."""
+    slack = stage.world.slack
+    slack.say(ACME_TEAM, CHANNEL, ANNA, "hello")
+    slack.archive(ACME_TEAM, CHANNEL, ANNA)
+    await stage.heard("conversation.closed")
+    slack.uninstall(ACME_TEAM)
+    await stage.heard("installation.changed", installation={"change": "uninstalled"})
+
+    assert [] == stage.world.agents[GLOBEX].deliveries
+
+
+async def test_a_card_and_what_only_the_platform_has_are_shown(stage: Stage) -> None:
+    """The platform's own payload stands beside what the vocabulary made."""
+    place = (await stage.asked())["conversation"]["id"]
+    card = {"type": "card", "title": "Version 7", "facts": [{"name": "Changes", "value": "12"}]}
+    header = {"type": "header", "text": {"type": "plain_text", "text": "Own words"}}
+    sent = await stage.agent.send(place, "See", components=[card], raw={"blocks": [header]})
+    [ts] = (await stage.sent(sent))["platform_ids"]
+    shown = str((await stage.shown(lambda each: each.ts == ts)).blocks)
+
+    assert [] == [each for each in ("Version 7", "Changes", "12", "Own words") if each not in shown]
+
+
 async def test_buttons_choices_and_thumbs_come_back(stage: Stage) -> None:
     """By the agent's own names of them."""
     slack = stage.world.slack
@@ -203,6 +227,8 @@ async def test_messages_are_sent_changed_and_removed(stage: Stage) -> None:
     await stage.shown(lambda each: each.ts == ts and each.text == "_two_")
     await stage.agent.react(place, ts, "🎉")
     await stage.shown(lambda each: "tada" in each.reactions)
+    await stage.agent.unreact(place, ts, "🎉")
+    await stage.shown(lambda each: each.ts == ts and not each.reactions)
     await stage.agent.delete(message)
     await eventually(lambda: not slack.bot_messages(ACME_TEAM, CHANNEL), timeout_s=10)
 
@@ -279,19 +305,14 @@ async def test_the_first_word_can_be_the_agents(stage: Stage) -> None:
     slack.say(ACME_TEAM, CHANNEL, ANNA, "hello")
     slack.add_channel(ACME_TEAM, "C0NEWS", name="news", is_member=True)
     to = {"platform": "slack", "workspace": ACME_TEAM}
-    direct = await _proactive(stage, {**to, "user": ANNA})
-    named = await _proactive(stage, {**to, "channel": "#news"})
+    direct = await stage.agent.send({**to, "user": ANNA}, "good morning")
+    named = await stage.agent.send({**to, "channel": "#news"}, "good morning")
     with pytest.raises(RefusedError) as refused:
-        await _proactive(stage, {"platform": "slack", "workspace": "T0GLOBEX", "user": ANNA})
+        await stage.agent.send({**to, "workspace": "T0GLOBEX", "user": ANNA}, "good morning")
 
     assert [1, 1] == [len((await stage.sent(each))["platform_ids"]) for each in (direct, named)]
     assert ["good morning"] == [each.text for each in slack.bot_messages(ACME_TEAM, "C0NEWS")]
     assert "unknown_target" == refused.value.code
-
-
-async def _proactive(stage: Stage, to: dict[str, str]) -> str:
-    body = {"to": to, "text": "good morning"}
-    return str((await stage.agent.request("POST", "/v1/messages", body))["id"])
 
 
 async def test_typing_is_shown_in_a_thread(stage: Stage) -> None:

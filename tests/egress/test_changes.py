@@ -16,8 +16,9 @@ from gateway.core.ids import MessageId, TenantId
 from gateway.core.tenants import Limits
 from gateway.egress.desk import Desk
 from gateway.egress.requests import Content, Delete, Edit, React, Refusal, Submitted
+from gateway.store.deadletters import DeadLetterStore
 from gateway.store.ledger import MessageState
-from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, THERE, Egress
+from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, SHARDS, THERE, Egress
 from tests.egress.stage import LOST, REJECTED, Editing, Plain
 from tests.support.evidence import account
 
@@ -415,3 +416,37 @@ async def test_the_log_counts_every_act(egress: Egress) -> None:
         AuditAction.MESSAGE_DELETED,
         AuditAction.REACTION_CHANGED,
     } <= actions
+
+
+async def test_an_edit_that_failed_is_not_put_over_a_newer_one(egress: Egress) -> None:
+    """Sent again by an operator, the older of two would be seen last. The last one may come."""
+    stage, desk, dead = Editing(), egress.desk(), DeadLetterStore(egress.redis, SHARDS)
+    message = await _said(egress)
+    await egress.work(egress.outbox(stage.outlet()))
+    for text in ("older", "newer"):
+        stage.faults.append(REJECTED)
+        await desk.changes.edit(_edit(message, text, key=text))
+        await egress.work(egress.outbox(stage.outlet()))
+    older, newer = await dead.page(ACME)
+
+    assert [False, True] == [await dead.replay(each, actor="ann") for each in (older, newer)]
+    await egress.work(egress.outbox(stage.outlet()))
+
+    assert {"p1": "newer"} == stage.seen
+    assert [older] == await dead.page(ACME)
+
+
+async def test_an_edit_that_failed_is_not_made_of_a_message_that_is_gone(egress: Egress) -> None:
+    """Nor while the removal waits in the queue."""
+    stage, desk, dead = Editing(), egress.desk(), DeadLetterStore(egress.redis, SHARDS)
+    message = await _said(egress)
+    await egress.work(egress.outbox(stage.outlet()))
+    stage.faults.append(REJECTED)
+    await desk.changes.edit(_edit(message, "late"))
+    await egress.work(egress.outbox(stage.outlet()))
+    await desk.changes.delete(_delete(message))
+    [letter] = await dead.page(ACME)
+
+    assert not await dead.replay(letter, actor="ann")
+    await egress.work(egress.outbox(stage.outlet()))
+    assert {} == stage.seen

@@ -214,6 +214,11 @@ async def test_a_message_may_have_no_text(egress: Egress, content: Content) -> N
     assert {"p1": ""} == stage.seen
 
 
+async def test_an_empty_payload_is_nothing_to_see(egress: Egress) -> None:
+    """The platform would refuse it: the agent learns it now, and not from a dead letter."""
+    assert Refusal.BLANK_TEXT is await _say(egress.desk(), Content(raw={}))
+
+
 async def test_forms_are_kept_until_somebody_opens_them(egress: Egress) -> None:
     """By message and form; an edit may bring another one. Other tenants' are unknown."""
     desk = egress.desk()

@@ -24,7 +24,7 @@ from gateway.core.messages import OutboundMessage, SentMessage
 from gateway.core.ports import Outlet
 from gateway.core.tenants import Credential, TenantStatus
 from gateway.egress.access import SUSPENDED_WAIT_S
-from gateway.egress.outbox import UNCERTAIN_WAIT_S
+from gateway.egress.outbox import OUTBOUND_RETRY, UNCERTAIN_WAIT_S
 from gateway.sandbox.slack import ApiError, HttpStatus, RateLimited, ResetAfter, ResetBefore
 from gateway.store.connection import connect
 from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, Egress
@@ -72,6 +72,13 @@ async def _queued(egress: Egress, *, uncertain: bool = False) -> Delivery:
 
 def _texts(egress: Egress) -> list[str]:
     return [message.text for message in egress.slack.bot_messages(ACME_TEAM, "C0AAAA")]
+
+
+def test_an_outage_of_some_hours_is_sat_out() -> None:
+    """Waits are half of their ceilings, taken together. A person has to send again what died."""
+    waits_s = (OUTBOUND_RETRY.ceiling_s(n) / 2 for n in range(1, OUTBOUND_RETRY.max_attempts))
+
+    assert 3 * 3600 < sum(waits_s) < OUTBOUND_RETRY.max_age_s
 
 
 async def test_a_message_is_posted_and_its_ts_is_the_receipt(egress: Egress) -> None:

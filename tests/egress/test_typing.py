@@ -32,11 +32,13 @@ ELSEWHERE = f"slack:{ACME_TEAM}:C0BBBB"
 
 
 @asynccontextmanager
-async def _leases(egress: Egress, stage: Plain, *, most: int = 10) -> AsyncIterator[TypingLeases]:
+async def _leases(
+    egress: Egress, stage: Plain, *, most: int = 10, of_tenant: int = 10
+) -> AsyncIterator[TypingLeases]:
     outlets = {Platform.SLACK: stage.outlet()}
     reach = Reach(egress.lookup, PlaceNotes(egress.redis, SHARDS))
     access = Access(egress.lookup, reach, egress.seal, egress.store, outlets, egress.metrics)
-    leases = TypingLeases(access, most=most)
+    leases = TypingLeases(access, most=most, of_tenant=of_tenant)
     worker = asyncio.create_task(leases.run())
     try:
         yield leases
@@ -164,3 +166,21 @@ async def test_there_are_so_many_leases(egress: Egress) -> None:
         await eventually(lambda: OFF in stage.calls)
 
     assert [ON, OFF] == stage.calls
+
+
+async def test_a_tenant_leaves_room_for_the_others(egress: Egress) -> None:
+    """And has it again when one of its leases has ended."""
+    stage = Typist()
+    async with _leases(egress, stage, of_tenant=1) as leases:
+        await leases.hold(ACME, HERE, for_s=60)
+        await leases.hold(ACME, ELSEWHERE, for_s=60)
+        await leases.hold(GLOBEX, THERE, for_s=60)
+        await eventually(lambda: [ON, ON] == stage.calls)
+        await leases.release(ACME, HERE)
+        await eventually(lambda: OFF in stage.calls)
+
+        async def room() -> bool:
+            await leases.hold(ACME, ELSEWHERE, for_s=60)
+            return "typing on C0BBBB" in stage.calls
+
+        assert await eventually(room)

@@ -8,6 +8,7 @@ from datetime import timedelta
 import aiohttp
 import pytest
 
+from adapters.slack.oauth import routes
 from gateway.archive.connection import fetch
 from gateway.archive.install_links import MOST_STATES, InstallLinks
 from gateway.core.audit import AuditAction
@@ -94,6 +95,20 @@ async def test_another_browser_cannot_finish(office: Office, browser: Browser) -
     assert (400, 0) == (refused.status, office.calls("oauth.v2.access"))
     assert 200 == (await browser.get(callback)).status
     assert ACME == await office.owner(ALPHA)
+
+
+async def test_so_many_pages_are_made_at_once(
+    office: Office, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Strangers who ask for them again and again leave the stores to those who work."""
+    link = await office.invite(ACME)
+    monkeypatch.setattr(routes, "_MAX_UNDER_WAY", 1)
+    one_by_one = [(await browser.get(link)).status for _ in range(3)]
+    monkeypatch.setattr(routes, "_MAX_UNDER_WAY", 0)
+    refused = await browser.get(link)
+
+    assert [200] * 3 == one_by_one
+    assert (503, True) == (refused.status, "Too many at once" in refused.text)
 
 
 async def test_a_state_of_another_attempt_is_refused(office: Office, browser: Browser) -> None:

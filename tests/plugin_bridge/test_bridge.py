@@ -26,7 +26,7 @@ from gateway.core.deliveries import (
 from gateway.core.errors import QueueFullError, StoreError
 from gateway.core.ids import ConversationId, DeliveryId, TenantId
 from gateway.core.tenants import Endpoint, TenantStatus
-from gateway.web.server import listening
+from gateway.web.server import Address, listening
 from plugin_bridge.bridge import SUSPENDED_WAIT_S, Bridge
 from plugin_bridge.opening import open_transport
 
@@ -83,7 +83,7 @@ async def container() -> AsyncIterator[Container]:
     made = Container()
     app = web.Application()
     app.router.add_post("/events", made.receive)
-    async with listening(app, "127.0.0.1", 0, setting="test") as port:
+    async with listening(app, Address("127.0.0.1", 0, "test")) as port:
         made.url = f"http://127.0.0.1:{port}/events"
         yield made
         made.released.set()

@@ -164,7 +164,7 @@ async def test_a_changed_rule_reaches_every_workspace(
 async def test_a_tenant_with_workspaces_is_removed_only_by_force(
     house: House, provisioning: Provisioning
 ) -> None:
-    """And then nothing of it is left in Redis."""
+    """And then nothing of it is left in Redis but a note to sweep up after it."""
     await provisioning.add_tenant(spec("globex"))
     before = await everything(house)
     created = await provisioning.add_tenant(spec("acme"))
@@ -174,6 +174,9 @@ async def test_a_tenant_with_workspaces_is_removed_only_by_force(
         await provisioning.remove(ACME)
     assert HOLDER == await house.lookup.holder_of_key(created.agent_key)
     await provisioning.remove(ACME, force=True)
+    note = shard_of(ACME, SHARDS).departed
+    assert [b"acme"] == await run(house.redis, "ZRANGE", note, 0, -1)
+    await house.redis.delete(note)
     assert before == await everything(house)
     with pytest.raises(NotFoundError):
         await provisioning.show(ACME)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from gateway.core.clock import utc_now
-from gateway.web.server import listening
+from gateway.web.server import Address, listening
 from plugin_bridge.classify import Answer
 from plugin_bridge.transport import Transport
 
@@ -42,7 +42,7 @@ async def agent(handler: Handler) -> AsyncIterator[str]:
     """An aiohttp server with one page; gives its URL."""
     app = web.Application()
     app.router.add_post("/events", handler)
-    async with listening(app, "127.0.0.1", 0, setting="test") as port:
+    async with listening(app, Address("127.0.0.1", 0, "test")) as port:
         yield f"http://127.0.0.1:{port}/events"
 
 

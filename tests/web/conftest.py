@@ -36,8 +36,8 @@ from gateway.web.files import FileOperations
 from gateway.web.messages import MessageOperations
 from gateway.web.operations import Caller, Operation
 from gateway.web.presence import PresenceOperations
-from gateway.web.reading import BODY_WITHIN_S
-from gateway.web.server import listening
+from gateway.web.reading import BODY_WITHIN_S, CHUNK_WITHIN_S
+from gateway.web.server import IDLE_FOR_S, MOST_CONNECTIONS, Address, listening
 from gateway.web.streams import StreamOperations
 
 HERE = "slack:T0ACME:C0AAAA"
@@ -80,6 +80,7 @@ class House:
     file: OpenedFile | FileRefusal | None = None
     keys_fault: Exception | None = None
     may_speak: bool = True
+    chunk_within_s: float = CHUNK_WITHIN_S
     seen: list[Asked] = field(default_factory=list)
 
     async def holder_of_key(self, key: str) -> KeyHolder | None:
@@ -173,7 +174,7 @@ class House:
         messages = MessageOperations(self.submit, self, self, self.status_of)
         streams = StreamOperations(self, self.status_of)
         presence = PresenceOperations(self, {Platform.SLACK: CAPABILITIES})
-        files = FileOperations(self.keep, self.open_file)
+        files = FileOperations(self.keep, self.open_file, chunk_within_s=self.chunk_within_s)
         return [
             *messages.operations(),
             *streams.operations(),
@@ -242,7 +243,13 @@ def _is_raw(body: object) -> bool:
 
 
 @asynccontextmanager
-async def serving(house: House, *, body_within_s: float = BODY_WITHIN_S) -> AsyncIterator[Client]:
+async def serving(
+    house: House,
+    *,
+    body_within_s: float = BODY_WITHIN_S,
+    idle_for_s: float = IDLE_FOR_S,
+    most: int = MOST_CONNECTIONS,
+) -> AsyncIterator[Client]:
     """Run the API; who is slower than `body_within_s` is cut off."""
     metrics = Metrics()
     app = AgentApi(
@@ -253,7 +260,7 @@ async def serving(house: House, *, body_within_s: float = BODY_WITHIN_S) -> Asyn
         body_within_s=body_within_s,
     ).application()
     async with (
-        listening(app, "127.0.0.1", 0, setting="test") as port,
+        listening(app, Address("127.0.0.1", 0, "test"), most=most, idle_for_s=idle_for_s) as port,
         aiohttp.ClientSession() as session,
     ):
         yield Client(session, f"http://127.0.0.1:{port}", house, metrics)

@@ -13,7 +13,8 @@ import pytest
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
 from gateway.core.files import FileRefusal, OpenedFile
-from tests.web.conftest import Client
+from tests.support.waiting import eventually
+from tests.web.conftest import Client, House, serving
 
 PDF = {"Content-Type": "application/pdf"}
 
@@ -151,3 +152,18 @@ async def test_a_file_that_breaks_off_does_not_look_whole(
             await agent.send(b"", method="GET", path="/v1/files/file_1", idempotency=None)
 
     assert shelf.closed
+
+
+async def test_a_reader_who_stands_still_is_cut_off() -> None:
+    """It would hold a connection to the platform for as long as it likes."""
+    shelf = Shelf(*(b"x" * 1_000_000 for _ in range(50)), size_bytes=50_000_000)
+    house = House(file=shelf.opened(), chunk_within_s=0.2)
+    async with (
+        serving(house) as agent,
+        agent.session.get(
+            f"{agent.url}/v1/files/file_1", headers={"Authorization": "Bearer cgk_acme-key"}
+        ) as response,
+    ):
+        await eventually(lambda: shelf.closed)
+        with pytest.raises(aiohttp.ClientError):
+            await response.read()

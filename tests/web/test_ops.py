@@ -11,7 +11,7 @@ import pytest
 from gateway.core.errors import ConfigError
 from gateway.telemetry.metrics import Metrics
 from gateway.web.ops import Ops
-from gateway.web.server import listening
+from gateway.web.server import Address, listening
 
 
 @dataclass
@@ -28,7 +28,7 @@ async def ops() -> AsyncIterator[Operated]:
     """All is well."""
     operated = Operated()
     app = Ops(lambda: operated.health, operated.metrics.scrape).application()
-    async with listening(app, "127.0.0.1", 0, setting="test") as port:
+    async with listening(app, Address("127.0.0.1", 0, "test")) as port:
         operated.url = f"http://127.0.0.1:{port}"
         yield operated
 
@@ -88,5 +88,5 @@ async def test_a_port_in_use_is_a_setting_that_does_not_work(ops: Operated) -> N
     with pytest.raises(
         ConfigError, match=rf"GATEWAY_OPS_PORT: cannot listen on 127\.0\.0\.1:{port}"
     ):
-        async with listening(app, "127.0.0.1", port, setting="GATEWAY_OPS_PORT"):
+        async with listening(app, Address("127.0.0.1", port, "GATEWAY_OPS_PORT")):
             pytest.fail("it must not listen")

@@ -61,6 +61,7 @@ _PAGES: Final[dict[str, tuple[int, str, str]]] = {
         "Nothing was changed. Ask whoever runs this service.",
     ),
     "slack_away": (502, "Slack does not answer", "Nothing was changed. " + _AGAIN),
+    "busy": (503, "Too many at once", "Please try again in a minute."),
     "store_away": (503, "Something is out of order here", "Please try again in a few minutes."),
 }
 _OTHER: Final = (400, "Slack ended the installation", _AGAIN)

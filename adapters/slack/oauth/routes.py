@@ -24,6 +24,8 @@ from gateway.core.installs import Invitations
 _log = logging.getLogger(__name__)
 
 _MAX_QUERY_CHARS: Final = 4_096
+_MAX_UNDER_WAY: Final = 16
+"""Anybody may ask for these pages, and each asks the stores."""
 
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -38,8 +40,9 @@ class InstallPages:
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Name the paths. Without HEAD, which previews send and which would begin an attempt."""
-        yield web.get(INSTALL_PATH, _guarded(self.install), allow_head=False)
-        yield web.get(REDIRECT_PATH, _guarded(self.redirected), allow_head=False)
+        guard = _Guard()
+        yield web.get(INSTALL_PATH, guard(self.install), allow_head=False)
+        yield web.get(REDIRECT_PATH, guard(self.redirected), allow_head=False)
 
     async def install(self, request: web.Request) -> web.Response:
         """Begin, with a link that an operator has made."""
@@ -62,22 +65,40 @@ class InstallPages:
         return _with_cookies(page, answer)
 
 
-def _guarded(handle: _Handler) -> _Handler:
-    async def handler(request: web.Request) -> web.Response:
-        if len(request.query_string) > _MAX_QUERY_CHARS:
-            return pages.problem("missing_code")
-        try:
-            return await handle(request)
-        except LinkGoneError:
-            return pages.problem("link_gone")
-        except SendError as exc:
-            _log.warning("an installation could not be finished: %s", exc)
-            return pages.problem("slack_away")
-        except StoreError as exc:
-            _log.warning("an installation could not be stored: %s", exc)
-            return pages.problem("store_away")
+class _Guard:
+    """Lets so many requests in at once, and makes a page of whatever goes wrong."""
 
-    return handler
+    def __init__(self) -> None:
+        self._under_way = 0
+
+    def __call__(self, handle: _Handler) -> _Handler:
+        """Wrap a handler."""
+
+        async def handler(request: web.Request) -> web.Response:
+            if len(request.query_string) > _MAX_QUERY_CHARS:
+                return pages.problem("missing_code")
+            if self._under_way >= _MAX_UNDER_WAY:
+                return pages.problem("busy")
+            self._under_way += 1
+            try:
+                return await _answered(handle, request)
+            finally:
+                self._under_way -= 1
+
+        return handler
+
+
+async def _answered(handle: _Handler, request: web.Request) -> web.Response:
+    try:
+        return await handle(request)
+    except LinkGoneError:
+        return pages.problem("link_gone")
+    except SendError as exc:
+        _log.warning("an installation could not be finished: %s", exc)
+        return pages.problem("slack_away")
+    except StoreError as exc:
+        _log.warning("an installation could not be stored: %s", exc)
+        return pages.problem("store_away")
 
 
 def _for_bolt(request: web.Request) -> AsyncBoltRequest:

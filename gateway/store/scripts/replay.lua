@@ -1,13 +1,18 @@
 -- Put a dead letter back at the end of its lane, under the same delivery id.
 --
 -- KEYS 1 dead letters   2 their ids   3 queue   4 lane   5 ready lanes   6 ring   7 audit
---      8 attempts   9 ledger of the request, if it has one
+--      8 attempts   9 ledger of the request, if it has one   10 ledger of the message that it
+--      changes, for an edit
 -- ARGV 1 letter   2 tenant   3 conversation   4 audit record   5 wake channel   6 wake message
 --      7 its name in the ledger: a part of the message, or that and what is done to it
--- Answers 1, or 0 when somebody else has replayed or discarded it, and when the part that it would
--- post has been removed from its message since.
+--      8 the change that it belongs to, for an edit
+-- Answers 1, or 0 when somebody else has replayed or discarded it, when the part that it would post
+-- has been removed from its message since, and when that message has been changed anew.
 local found = redis.call('XRANGE', KEYS[1], ARGV[1], ARGV[1])[1]
 if not found then
+  return 0
+end
+if KEYS[10] and (redis.call('HGET', KEYS[10], 'change') or ARGV[8]) ~= ARGV[8] then
   return 0
 end
 local shape = KEYS[9] and redis.call('HGET', KEYS[9], 'shape')

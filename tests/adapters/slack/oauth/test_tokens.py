@@ -16,7 +16,7 @@ from gateway.core.errors import SendError
 from gateway.core.installs import Standing
 from gateway.core.tenants import Credential
 from gateway.sandbox.slack import ApiError, HttpStatus, ResetBefore, SlackSandbox
-from gateway.web.server import listening
+from gateway.web.server import Address, listening
 
 REDIRECT = "https://gateway.example/slack/oauth_redirect"
 ALPHA = "T0AAAA"
@@ -165,7 +165,7 @@ async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> Non
 
     app = web.Application()
     app.router.add_post("/api/{method}", lead_on)
-    async with listening(app, "127.0.0.1", 0, setting="PORT") as port:
+    async with listening(app, Address("127.0.0.1", 0, "PORT")) as port:
         keys = AppKeys(client_id="1.2", client_secret="s")
         config = SlackConfig(api_base_url=f"http://127.0.0.1:{port}/api/")
         with pytest.raises(SendError, match="HTTP 307"):
@@ -187,7 +187,7 @@ async def test_an_answer_that_says_nothing_is_an_error(
 
     app = web.Application()
     app.router.add_post("/api/{method}", answer)
-    async with listening(app, "127.0.0.1", 0, setting="PORT") as port:
+    async with listening(app, Address("127.0.0.1", 0, "PORT")) as port:
         keys = AppKeys(client_id="1.2", client_secret="s")
         config = SlackConfig(api_base_url=f"http://127.0.0.1:{port}/api/")
         tokens = SlackTokens(config, session, keys)

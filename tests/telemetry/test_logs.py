@@ -216,7 +216,7 @@ async def test_a_write_is_no_larger_than_a_pipe_takes_at_once() -> None:
     """Several processes may share it, and a line must not end in the middle of another's."""
     pipe = _Pipe()
     lines = Lines(pipe)
-    written = [f"{letter * 1500}\n" for letter in "aä" * 3]
+    written = [f"{letter * 1000}\n" for letter in "aä" * 3]
     for line in written:
         lines.write(line)
     lines.flush()

@@ -29,6 +29,7 @@ class Metrics:
         self._delivery()
         self._containers()
         self._edges()
+        self._sockets()
         self._process()
 
     def exposition(self) -> bytes:
@@ -134,6 +135,24 @@ class Metrics:
         self.platform_rate_limited = self._counter(
             "platform_rate_limited_total", "Calls that a platform refused for now", "platform"
         )
+        self.installations = self._gauge(
+            "installations",
+            "Installations that are active, in trouble, ended",
+            "platform",
+            "state",
+            across=max,
+        )
+        self.installations_ended = self._counter(
+            "installations_ended_total", "Installations found to be over", "platform", "reason"
+        )
+        self.token_renewals = self._counter(
+            "token_renewals_total", "Renewals of platform tokens", "platform", "outcome"
+        )
+        self.api_requests = self._counter(
+            "api_requests_total", "Requests of agents", "route", "status"
+        )
+
+    def _sockets(self) -> None:
         self.connections = self._gauge("connections", "Open sockets to a platform", "platform")
         self.connection_last_event_age = self._gauge(
             "connection_last_event_age_seconds",
@@ -156,22 +175,6 @@ class Metrics:
         )
         self.frames = self._counter("frames_total", "Frames read", "platform", "kind")
         self.reconnects = self._counter("reconnects_total", "Sockets lost", "platform", "reason")
-        self.installations = self._gauge(
-            "installations",
-            "Installations that are active, in trouble, ended",
-            "platform",
-            "state",
-            across=max,
-        )
-        self.installations_ended = self._counter(
-            "installations_ended_total", "Installations found to be over", "platform", "reason"
-        )
-        self.token_renewals = self._counter(
-            "token_renewals_total", "Renewals of platform tokens", "platform", "outcome"
-        )
-        self.api_requests = self._counter(
-            "api_requests_total", "Requests of agents", "route", "status"
-        )
 
     def _process(self) -> None:
         self.audit_lag = self._gauge(

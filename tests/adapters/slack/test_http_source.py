@@ -131,7 +131,7 @@ GENUINE = event_request()
     [
         (event_request("somebody's guess"), "bad_signature"),
         (event_request(age_s=310), "stale"),
-        (event_request(age_s=-400), "stale"),
+        (event_request(age_s=-86_400), "stale"),
         (replace(GENUINE, body=GENUINE.body + b" "), "bad_signature"),
         (replace(GENUINE, headers={}), "bad_signature"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from adapters.slack.errors import lookup_error, unreadable_answer
 from adapters.slack.fields import Fields
@@ -14,6 +15,7 @@ from adapters.slack.outbound import (
     thread_of,
 )
 from adapters.slack.web_api import WebApi
+from adapters.slack.writing import written
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
@@ -40,10 +42,11 @@ class SlackPosts:
         https://docs.slack.dev/reference/methods/chat.postEphemeral
         """
         if message.visible_to is None:
-            method, call, field = "chat.postMessage", post_message_call(message), "ts"
+            method, made, field = "chat.postMessage", post_message_call, "ts"
         else:
-            method, call, field = "chat.postEphemeral", post_ephemeral_call(message), "message_ts"
-        answer = await self._api.write(method, credential, call)
+            method, made, field = "chat.postEphemeral", post_ephemeral_call, "message_ts"
+        call = partial(self._api.write, method, credential)
+        answer = await written(message, partial(made, message), call)
         return sent(answer.id(field))
 
     async def find_sent(

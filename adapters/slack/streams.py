@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Final
 
 from adapters.slack.errors import lookup_error
@@ -22,6 +23,7 @@ from adapters.slack.presence import SlackPresence
 from adapters.slack.raw_markdown import defused_piece
 from adapters.slack.tiers import kept_of
 from adapters.slack.web_api import WebApi
+from adapters.slack.writing import Json, written
 from gateway.core.capabilities import Ability
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Reason
@@ -42,13 +44,16 @@ from gateway.core.messages import (
     StreamFinish,
     StreamStart,
 )
+from gateway.core.streaming import Key
 from gateway.core.tenants import Credential
 
 LASTS_S: Final = 240.0
 """With the time that it takes to begin another, well below the five minutes."""
 
 MOST_CHARS: Final = 3_000
-"""Rendered at its end it should still be one message (outbound.MAX_TEXT_CHARS)."""
+"""Rendered at its end it is still one message (outbound.MAX_MARKDOWN_CHARS), and an edit holds all
+of its text for notifications, too.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -131,12 +136,10 @@ class SlackStreams:
                 raise StreamEndedError(exc.detail, by_user=exc.detail == _STOPPED) from exc
             raise
 
-    async def finish(
-        self, finish: StreamFinish, ref: SentRef, credential: Credential
-    ) -> SentMessage:
+    async def finish(self, finish: StreamFinish, ref: SentRef, key: Key) -> SentMessage:
         """End it, and set its whole text: what was added is Markdown as the agent wrote it, and
         what stays is rendered as in any other message. Raises SendError; StreamEndedError when a
-        user ended it.
+        user ended it; what `key` raises.
 
         https://docs.slack.dev/reference/methods/chat.stopStream
         """
@@ -144,14 +147,18 @@ class SlackStreams:
         place = {"channel": ref.conversation.channel, "ts": ref.id}
         try:
             await self._api.repeat(
-                "chat.stopStream", credential, place | {"metadata": metadata}, excused={_ENDED}
+                "chat.stopStream", key(), place | {"metadata": metadata}, excused={_ENDED}
             )
         except SendError as exc:
             if exc.detail == _STOPPED:
                 raise StreamEndedError(_STOPPED, by_user=True) from exc
             raise
-        body = update_call(_as_edit(finish), ref) | {"metadata": metadata}
-        answer = await self._api.repeat("chat.update", credential, body)
+        edit = _as_edit(finish)
+
+        async def update(body: Json) -> Fields:
+            return await self._api.repeat("chat.update", key(), body | {"metadata": metadata})
+
+        answer = await written(edit, partial(update_call, edit, ref), update)
         return sent(answer.id("ts") or ref.id)
 
     def stopped(self, ref: SentRef, user: str | None) -> InboundEvent:

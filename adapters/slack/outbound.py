@@ -12,6 +12,7 @@ from adapters.markdown.slack_markdown import SLACK_MARKDOWN, portable
 from adapters.slack import components
 from adapters.slack.errors import rejected
 from adapters.slack.homes import is_organisation
+from adapters.slack.marking import metadata_of
 from gateway.core.ids import MessageId
 from gateway.core.messages import MessageEdit, OutboundMessage, SentRef
 
@@ -25,8 +26,6 @@ MAX_TEXT_CHARS = 40_000
 
 MAX_UPDATE_CHARS = 4_000
 """More is refused. https://docs.slack.dev/reference/methods/chat.update#errors"""
-
-METADATA_EVENT_TYPE = "channel_gateway_message"
 
 _UNFURLS: Final = frozenset({"unfurl_links", "unfurl_media"})
 _RAW: Final = {"blocks": list, "attachments": list, "unfurl_links": bool, "unfurl_media": bool}
@@ -69,14 +68,9 @@ def post_message_call(message: OutboundMessage, *, plain: bool = False) -> dict[
     Raises SendError, permanent, naming the field of the message that cannot be asked of Slack.
     """
     looks: dict[str, object] = {"mrkdwn": True, "unfurl_links": False, "unfurl_media": False}
-    metadata = metadata_of(message.marker)
+    metadata = metadata_of(message.marker, message.conversation)
     shown = _shown(message, message.id, plain=plain)
     return looks | shown | _place(message) | {"metadata": metadata}
-
-
-def metadata_of(marker: str) -> dict[str, object]:
-    """Return the metadata by which a message is found again."""
-    return {"event_type": METADATA_EVENT_TYPE, "event_payload": {"marker": marker}}
 
 
 def post_ephemeral_call(message: OutboundMessage, *, plain: bool = False) -> dict[str, object]:

@@ -8,8 +8,8 @@ from functools import partial
 from adapters.slack.errors import lookup_error, unreadable_answer
 from adapters.slack.fields import Fields
 from adapters.slack.inbound import sent_at
+from adapters.slack.marking import carries
 from adapters.slack.outbound import (
-    METADATA_EVENT_TYPE,
     post_ephemeral_call,
     post_message_call,
     thread_of,
@@ -120,10 +120,3 @@ def _oldest_s(message: OutboundMessage) -> float:
         return utc_now().timestamp() - _LOOKBACK_S
     # Not an age from now: a dead letter may be replayed after days.
     return message.created_at.timestamp() - _CLOCKS_APART_S
-
-
-def carries(candidate: Fields, marker: str) -> bool:
-    """Whether a message is the one of that marker."""
-    metadata = candidate.child("metadata")
-    is_ours = metadata.text("event_type") == METADATA_EVENT_TYPE
-    return is_ours and metadata.child("event_payload").text("marker") == marker

@@ -17,8 +17,9 @@ from adapters.slack.errors import lookup_error
 from adapters.slack.fields import Fields
 from adapters.slack.inbound_context import kind_of_channel
 from adapters.slack.inbound_lifecycle import stop_key
-from adapters.slack.outbound import METADATA_EVENT_TYPE, metadata_of, update_call
-from adapters.slack.posts import SlackPosts, carries, sent
+from adapters.slack.marking import carries, is_marked, metadata_of
+from adapters.slack.outbound import update_call
+from adapters.slack.posts import SlackPosts, sent
 from adapters.slack.presence import SlackPresence
 from adapters.slack.raw_markdown import defused_piece
 from adapters.slack.tiers import kept_of
@@ -143,7 +144,7 @@ class SlackStreams:
 
         https://docs.slack.dev/reference/methods/chat.stopStream
         """
-        metadata = metadata_of(finish.marker)
+        metadata = metadata_of(finish.marker, finish.conversation)
         place = {"channel": ref.conversation.channel, "ts": ref.id}
         try:
             await self._api.repeat(
@@ -223,8 +224,7 @@ def _start_call(start: StreamStart) -> dict[str, object]:
 
 def _is_bare(candidate: Fields, bot: str) -> bool:
     ours = bool(bot) and candidate.id("user") == bot
-    marked = candidate.child("metadata").text("event_type") == METADATA_EVENT_TYPE
-    return ours and not (marked or candidate.id("subtype") or "files" in candidate)
+    return ours and not (is_marked(candidate) or candidate.id("subtype") or "files" in candidate)
 
 
 def _posted(found: SentMessage) -> SentMessage:

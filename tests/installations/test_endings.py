@@ -123,6 +123,29 @@ async def test_an_organisation_outlives_one_of_its_workspaces(office: Office) ->
     assert None is await office.token("E0ORG")
 
 
+async def test_an_organisations_app_loses_one_workspace_and_no_other(office: Office) -> None:
+    """Which was bound by the organisation's token, as its neighbour is, and the organisation."""
+    org = Credential(bot_token="xoxb-org", bot_user="U0BOTORG")
+    for team in ("T0ORGA", "T0ORGB"):
+        await office.add(GLOBEX, team, credential=org)
+        office.slack.add_team(
+            team, bot_token="xoxb-org", enterprise_id="E0ORG", is_enterprise_install=True
+        )
+    await office.add(ACME, "E0ORG", credential=org, org_wide=True)
+    event = said("T0ORGB", UNINSTALLED, enterprise="E0ORG")
+
+    office.slack.revoke_access("T0ORGB")
+    office.slack.grant_access("T0ORGB", "xoxb-org")
+    await office.installing.suspicions.heard(event)
+    assert None is not await office.token("T0ORGB")
+
+    office.slack.revoke_access("T0ORGB")
+    await office.installing.suspicions.heard(event)
+    assert None is await office.token("T0ORGB")
+    assert ["xoxb-org"] * 2 == [await office.token(each) for each in ("T0ORGA", "E0ORG")]
+    assert ["T0ORGB"] == [each.workspace for each in await endings(office)]
+
+
 async def test_an_event_of_nobodys_workspace_does_nothing(office: Office) -> None:
     """Nor does one that tells of a new installation."""
     await office.add(ACME, ALPHA)

@@ -16,6 +16,8 @@ from gateway.core.events import (
     InstallationChange,
     Member,
     Reaction,
+    Viewed,
+    ViewedKind,
 )
 from gateway.sandbox.slack import SlackSandbox
 from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door, Listening
@@ -158,3 +160,39 @@ async def test_a_command_that_was_not_stored_is_an_error_to_its_user(
     assert ([envelope_id], 1) == (list(slack.given_up), len(slack.deliveries))
     assert ["store_error"] == door.unacknowledged
     assert listening.health is None
+
+
+@pytest.mark.usefixtures("listening")
+async def test_what_somebody_looks_at_comes_with_what_they_write(
+    slack: SlackSandbox, door: Door
+) -> None:
+    """To the agent, in their talk with it, and nowhere else; that they looked is a record alone."""
+    slack.say(TEAM, DIRECT, ANN, "before")
+    slack.look_at(TEAM, ANN, "C0NEWS")
+    slack.open_home(TEAM, ANN, DIRECT)
+    slack.say(TEAM, DIRECT, ANN, "what is this?")
+    slack.say(TEAM, CHANNEL, ANN, "to all")
+    await slack.settled(5)
+
+    seen = (Viewed(kind=ViewedKind.CHANNEL, id="C0NEWS"),)
+    assert [
+        (EventKind.MESSAGE_CREATED, ()),
+        (EventKind.UNSUPPORTED, ()),
+        (EventKind.CONVERSATION_OPENED, seen),
+        (EventKind.MESSAGE_CREATED, seen),
+        (EventKind.MESSAGE_CREATED, ()),
+    ] == [(each.kind, each.viewing) for each in door.accepted]
+
+
+@pytest.mark.usefixtures("listening")
+async def test_an_organisations_app_loses_a_workspace(slack: SlackSandbox, door: Door) -> None:
+    """The event names the organisation, and the workspace inside."""
+    slack.add_team("T0ORGA", enterprise_id="E0ORG", is_enterprise_install=True)
+    slack.revoke_access("T0ORGA")
+    slack.grant_access("T0ORGA", "xoxb-org")
+    await slack.settled(5)
+
+    gone, back = InstallationChange.UNINSTALLED, InstallationChange.INSTALLED
+    assert [("T0ORGA", "E0ORG", Installation(change=each)) for each in (gone, back)] == [
+        (each.conversation.workspace, each.enterprise, each.detail) for each in door.accepted
+    ]

@@ -140,7 +140,7 @@ def test_the_call_names_the_thread_and_carries_the_marker() -> None:
         "thread_ts": "1700000000.000100",
         "metadata": {
             "event_type": "channel_gateway_message",
-            "event_payload": {"marker": "msg_0000-2"},
+            "event_payload": {"marker": "msg_0000-2", "workspace": "T0AAAAAAA"},
         },
     }
     assert expected == post_message_call(message("1700000000.000100", part=2))

@@ -88,7 +88,10 @@ async def test_it_grows_and_ends_rendered(slack: SlackSandbox, sender: SlackSend
     [message] = slack.bot_messages(TEAM, CHANNEL)
     assert (["**Hello** you"], "*Hello* you", sent.id) == (grown, message.text, ended.id)
     assert stream.conversation.thread == message.thread_ts
-    assert (message.metadata or {})["event_payload"] == {"marker": "msg_0001-1"}
+    assert (message.metadata or {})["event_payload"] == {
+        "marker": "msg_0001-1",
+        "workspace": TEAM,
+    }
     blocks = [each for each in message.blocks or [] if isinstance(each, dict)]
     assert [("markdown", "**Hello** you"), ("actions", None)] == [
         (each["type"], each.get("text")) for each in blocks

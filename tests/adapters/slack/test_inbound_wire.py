@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import aiohttp
+import msgspec
 import pytest
 
 from adapters.slack.inbound_dialog import DialogOrigin, write_origin
+from adapters.slack.sender import SlackSender
+from gateway.core.conversations import ConversationKind
 from gateway.core.errors import StoreError
 from gateway.core.events import (
     Action,
@@ -20,6 +23,7 @@ from gateway.core.events import (
     ViewedKind,
 )
 from gateway.sandbox.slack import SlackSandbox
+from tests.adapters.slack.acts import BOT, message
 from tests.adapters.slack.conftest import ANN, CHANNEL, HASTY, TEAM, Door, Listening
 from tests.adapters.slack.payloads import load
 
@@ -167,12 +171,16 @@ async def test_what_somebody_looks_at_comes_with_what_they_write(
     slack: SlackSandbox, door: Door
 ) -> None:
     """To the agent, in their talk with it, and nowhere else; that they looked is a record alone."""
-    slack.say(TEAM, DIRECT, ANN, "before")
-    slack.look_at(TEAM, ANN, "C0NEWS")
-    slack.open_home(TEAM, ANN, DIRECT)
-    slack.say(TEAM, DIRECT, ANN, "what is this?")
-    slack.say(TEAM, CHANNEL, ANN, "to all")
-    await slack.settled(5)
+    for act in (
+        lambda: slack.say(TEAM, DIRECT, ANN, "before"),
+        lambda: slack.look_at(TEAM, ANN, "C0NEWS"),
+        lambda: slack.open_home(TEAM, ANN, DIRECT),
+        lambda: slack.say(TEAM, DIRECT, ANN, "what is this?"),
+        lambda: slack.say(TEAM, CHANNEL, ANN, "to all"),
+    ):
+        # One after the other: which socket an event comes by is Slack's choice.
+        act()
+        await slack.settled(5)
 
     seen = (Viewed(kind=ViewedKind.CHANNEL, id="C0NEWS"),)
     assert [
@@ -196,3 +204,20 @@ async def test_an_organisations_app_loses_a_workspace(slack: SlackSandbox, door:
     assert [("T0ORGA", "E0ORG", Installation(change=each)) for each in (gone, back)] == [
         (each.conversation.workspace, each.enterprise, each.detail) for each in door.accepted
     ]
+
+
+@pytest.mark.usefixtures("listening")
+async def test_a_group_of_people_is_heard_and_answered_in_its_thread(
+    slack: SlackSandbox, sender: SlackSender, door: Door
+) -> None:
+    """Like a channel, and known as a group."""
+    slack.add_channel(TEAM, "G0GROUP", "mpim")
+    asked = slack.say(TEAM, "G0GROUP", ANN, "hello", mention=True)
+    await slack.settled(5)
+    heard = door.accepted[0]
+    assert (ConversationKind.GROUP, True) == (heard.conversation_kind, heard.mentioned)
+
+    answer = msgspec.structs.replace(message(), conversation=heard.conversation)
+    await sender.send(answer, BOT)
+    [said] = slack.bot_messages(TEAM, "G0GROUP")
+    assert asked == said.thread_ts

@@ -118,7 +118,8 @@ class SlackActs(SlackPopulation):
             "value": channel_id,
             "team_id": team_id,
         }
-        self.looks[team_id, user_id] = seen = {"entities": [entity]}
+        seen: JsonObject = {"entities": [entity]}
+        self.looks[team_id, user_id] = seen
         event = context_changed_event(channel, user_id, seen, self._book.new_ts())
         return self._feed.send(team_id, event)
 

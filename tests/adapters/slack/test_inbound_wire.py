@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aiohttp
 import msgspec
 import pytest
@@ -171,13 +173,14 @@ async def test_what_somebody_looks_at_comes_with_what_they_write(
     slack: SlackSandbox, door: Door
 ) -> None:
     """To the agent, in their talk with it, and nowhere else; that they looked is a record alone."""
-    for act in (
+    acts: list[Callable[[], str]] = [
         lambda: slack.say(TEAM, DIRECT, ANN, "before"),
         lambda: slack.look_at(TEAM, ANN, "C0NEWS"),
         lambda: slack.open_home(TEAM, ANN, DIRECT),
         lambda: slack.say(TEAM, DIRECT, ANN, "what is this?"),
         lambda: slack.say(TEAM, CHANNEL, ANN, "to all"),
-    ):
+    ]
+    for act in acts:
         # One after the other: which socket an event comes by is Slack's choice.
         act()
         await slack.settled(5)

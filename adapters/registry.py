@@ -87,7 +87,7 @@ async def _slack(
     observe = SocketMetrics(Platform.SLACK, metrics)
     async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
         sender = SlackSender(config, session, budget)
-        async with open_intakes(config, session, observe, forms) as intakes:
+        async with open_intakes(config, session, observe, forms, budget) as intakes:
             yield Adapter(
                 source=intakes.source() if options.listens else None,
                 webhooks=(intakes.webhook(),) if options.is_called else (),

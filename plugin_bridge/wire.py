@@ -24,6 +24,7 @@ from gateway.core.events import (
     Installation,
     Member,
     Reaction,
+    Viewed,
 )
 from gateway.core.ids import TenantId
 
@@ -138,6 +139,7 @@ class WireEvent(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[WireAttachment, ...]
     sent_at: datetime | None
     received_at: datetime
+    viewing: tuple[Viewed, ...] | UnsetType = UNSET
     reaction: WireReaction | UnsetType = UNSET
     command: WireCommand | UnsetType = UNSET
     action: WireAction | UnsetType = UNSET
@@ -174,6 +176,7 @@ def encode(routed: Routed, name_file: NameFile = platform_name) -> bytes:
         ),
         sent_at=event.sent_at,
         received_at=event.received_at,
+        viewing=event.viewing or UNSET,
     )
     return msgspec.json.encode(body if event.detail is None else _with_detail(body, event))
 

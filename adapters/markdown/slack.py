@@ -21,8 +21,11 @@ SLACK_ATOM: Final = re.compile(r"<[^<>\n]*>|&(?:amp|lt|gt);")
 
 _LOOKALIKES = {"*": "\u2217", "_": "\u02cd", "~": "\u223c", "`": LOOKALIKE_BACKTICK}
 _OWN_OR_LITERAL = re.compile(f"<[^<>\n]*>|{marks.CODE}[^{marks.CODE}]*{marks.CODE}|[*_~`]")
-_IDS = {"user": re.compile("[UW][A-Z0-9]{1,63}"), "channel": re.compile("[CDG][A-Z0-9]{1,63}")}
-_SIGILS = {"user": "@", "channel": "#"}
+IDS: Final = {
+    "user": re.compile("[UW][A-Z0-9]{1,63}"),
+    "channel": re.compile("[CDG][A-Z0-9]{1,63}"),
+}
+SIGILS: Final = {"user": "@", "channel": "#"}
 
 
 class Slack:
@@ -74,7 +77,7 @@ class Slack:
         return f"<{self.text(target)}>"
 
     def mention(self, kind: str, mentioned: str) -> str | None:
-        return f"<{_SIGILS[kind]}{mentioned}>" if _IDS[kind].fullmatch(mentioned) else None
+        return f"<{SIGILS[kind]}{mentioned}>" if IDS[kind].fullmatch(mentioned) else None
 
 
 def _is_edge(match: re.Match[str]) -> bool:

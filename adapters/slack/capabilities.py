@@ -35,5 +35,5 @@ CAPABILITIES: Final = Capabilities(
     },
     # https://docs.slack.dev/reference/methods/chat.postMessage
     # https://docs.slack.dev/messaging/working-with-files
-    limits=TextLimits(part_chars=3_900, file_bytes=1_000_000_000),
+    limits=TextLimits(part_chars=12_000, file_bytes=1_000_000_000),
 )

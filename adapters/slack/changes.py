@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from adapters.slack.emoji import to_name
 from adapters.slack.errors import rejected
 from adapters.slack.outbound import update_call
 from adapters.slack.posts import sent
 from adapters.slack.tiers import kept_of
 from adapters.slack.web_api import WebApi
+from adapters.slack.writing import written
 from gateway.core.errors import SendError
 from gateway.core.messages import MessageEdit, ReactionChange, SentMessage, SentRef
 from gateway.core.tenants import Credential
@@ -24,8 +27,9 @@ class SlackChanges:
 
         https://docs.slack.dev/reference/methods/chat.update
         """
-        body, keep = update_call(change, ref), kept_of("chat.update") if change.is_preview else 0
-        answer = await self._api.repeat("chat.update", credential, body, keep=keep)
+        keep = kept_of("chat.update") if change.is_preview else 0
+        call = partial(self._api.repeat, "chat.update", credential, keep=keep)
+        answer = await written(change, partial(update_call, change, ref), call)
         return sent(answer.id("ts") or ref.id)
 
     async def delete(self, ref: SentRef, credential: Credential) -> None:

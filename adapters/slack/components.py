@@ -28,6 +28,7 @@ from gateway.core.components import (
     Select,
 )
 from gateway.core.events import ActionKind
+from gateway.core.ids import MessageId
 from gateway.core.ports import Renderer
 
 Json = dict[str, object]
@@ -48,18 +49,18 @@ _FENCED = re.compile(rf"^{FENCE}\n(.*?)\n{FENCE}$", re.DOTALL | re.MULTILINE)
 
 
 def slack_blocks(
-    components: Iterable[Component], *, render: Renderer, text: str = ""
+    components: Iterable[Component], *, render: Renderer, message: MessageId
 ) -> list[Json]:
-    """Return at most 50 blocks: the message's `text`, already rendered, then the components.
-
-    Slack shows a message's own text nowhere once it has blocks, but in notifications; so it has to
-    stand in them. Without components there are no blocks, and the text is enough.
+    """Return the blocks of components, less than 50. `message` is the gateway's id of the message,
+    by which its forms are found; `render` gives mrkdwn.
     """
     numbers = count()
-    blocks = [block for each in components for block in _blocks(each, numbers, render)]
-    if not blocks:
-        return []
-    return [*map(_section, _pieces(text, _MAX_SECTION_CHARS)[: MAX_BLOCKS - len(blocks)]), *blocks]
+    return [block for each in components for block in _blocks(each, numbers, render, message)]
+
+
+def sections(mrkdwn: str) -> list[Json]:
+    """Return rendered text as sections, each as long as Slack takes."""
+    return [_section(piece) for piece in _pieces(mrkdwn, _MAX_SECTION_CHARS)]
 
 
 def slack_form_view(form: Form, *, private_metadata: str) -> Json:
@@ -76,17 +77,16 @@ def slack_form_view(form: Form, *, private_metadata: str) -> Json:
     }
 
 
-def _blocks(component: Component, numbers: Iterator[int], render: Renderer) -> list[Json]:
+def _blocks(
+    component: Component, numbers: Iterator[int], render: Renderer, message: MessageId
+) -> list[Json]:
     match component:
         case Buttons():
             return [_actions([_button(each, next(numbers)) for each in component.buttons])]
         case Select():
             return [_menu_block(component, next(numbers))]
         case Form():
-            action = write_trace(ActionKind.FORM, next(numbers), component.id)
-            return [
-                _actions([{"type": "button", "text": _plain(component.label), "action_id": action}])
-            ]
+            return [_actions([_form_button(component, next(numbers), message)])]
         case Card():
             return _card(component, render)
         case Feedback():
@@ -111,6 +111,16 @@ def _button(button: Button, number: int) -> Json:
     if button.style is not ButtonStyle.DEFAULT:
         element["style"] = button.style.value
     return element
+
+
+def _form_button(form: Form, number: int, message: MessageId) -> Json:
+    # The value comes back with the press, also from a message that Slack tells nothing else of.
+    return {
+        "type": "button",
+        "text": _plain(form.label),
+        "action_id": write_trace(ActionKind.FORM, number, form.id),
+        "value": message,
+    }
 
 
 def _menu_block(select: Select, number: int) -> Json:

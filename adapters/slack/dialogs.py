@@ -25,7 +25,6 @@ from adapters.slack.inbound_context import (
 )
 from adapters.slack.inbound_dialog import DialogOrigin, write_origin
 from adapters.slack.inbound_interactive import scene_of_message
-from adapters.slack.outbound import METADATA_EVENT_TYPE
 from adapters.slack.web_api import WebApi
 from gateway.core.components import Form
 from gateway.core.errors import SendError, StoreError
@@ -98,7 +97,7 @@ class Dialogs:
     async def _show(self, pressed: Pressed, owner: FormOwner, view: Json) -> str:
         """https://docs.slack.dev/reference/methods/views.open/"""
         body: Json = {"trigger_id": pressed.trigger, "view": view}
-        answer = await self._api.write("views.open", owner.credential.bot_token, body)
+        answer = await self._api.write("views.open", owner.credential, body)
         return answer.child("view").id("id")
 
     async def _fill(
@@ -111,24 +110,19 @@ class Dialogs:
             view = _FAILED
         body: Json = {"view_id": view_id, "view": view}
         try:
-            await self._api.repeat("views.update", owner.credential.bot_token, body)
+            await self._api.repeat("views.update", owner.credential, body)
         except SendError as exc:
             # The person may have closed it by now.
             _log.info("a dialog could not be filled: %s", exc)
 
 
 def read_press(payload: object, *, received_at: datetime) -> Pressed | None:
-    """Read the payload of an interaction; None when it opens no form of ours. Never raises.
-
-    The message says by its metadata which one it is to the gateway. One that only one user sees
-    comes without.
-    """
+    """Read the payload of an interaction; None when it opens no form of ours. Never raises."""
     fields = Fields(payload)
-    form = _form(fields)
-    message = _message(fields.child("message"))
+    form, message = _button(fields)
     trigger = fields.text("trigger_id")
     install = install_of_interaction(fields)
-    if form is None or not message or not trigger or install is None:
+    if not message or not trigger or install is None:
         return None
     context = Context(
         event_id=interaction_id(fields, trigger),
@@ -144,23 +138,20 @@ def read_press(payload: object, *, received_at: datetime) -> Pressed | None:
         context, EventKind.ACTION_INVOKED, scene.place, scene.sender, message_id=scene.message_id
     )
     event = msgspec.structs.replace(heard, detail=Action(id=form, kind=ActionKind.FORM))
-    press = FormPress(event=event, message=MessageId(message), form=form)
+    press = FormPress(event=event, message=message, form=form)
     return Pressed(press=press, trigger=trigger)
 
 
-def _form(fields: Fields) -> str | None:
-    if fields.text("type") != "block_actions":
-        return None
-    forms = (form_to_open(action.document()) for action in fields.children("actions")[:1])
-    return next(forms, None)
+def _button(fields: Fields) -> tuple[str, MessageId]:
+    """The form's id, and the gateway's id of the message that it came with; "" where it is none.
 
-
-def _message(message: Fields) -> str:
-    """The gateway's id of one of its messages. https://docs.slack.dev/messaging/message-metadata/"""
-    metadata = message.child("metadata")
-    if metadata.text("event_type") != METADATA_EVENT_TYPE:
-        return ""
-    return metadata.child("event_payload").id("marker").rpartition("-")[0]
+    The button's own value says so: of a message that only one user sees Slack tells nothing else.
+    """
+    for action in fields.children("actions")[:1]:
+        form = form_to_open(action.document())
+        if fields.text("type") == "block_actions" and form is not None:
+            return form, MessageId(action.id("value"))
+    return "", MessageId("")
 
 
 def _view(form: Form | None, press: FormPress) -> Json:

@@ -29,6 +29,7 @@ from adapters.slack.inbound_context import (
 )
 from adapters.slack.inbound_interactive import block_actions, view_submission
 from adapters.slack.inbound_lifecycle import (
+    access_changed,
     assistant_opened,
     bot_left,
     closed,
@@ -47,6 +48,7 @@ __all__ = ["parse_command", "parse_envelope", "parse_interactive", "read_envelop
 
 _WITHOUT_EVENT: Final = frozenset({"app_rate_limited", "url_verification"})
 _INSTALLATIONS: Final = frozenset({"app_uninstalled", "tokens_revoked"})
+_ACCESS: Final = frozenset({"team_access_granted", "team_access_revoked"})
 _SILENT: Final = frozenset({"block_suggestion", "view_closed"})
 """Interactions that ask or say nothing that an agent could use."""
 
@@ -73,7 +75,8 @@ _EVENTS: Final[Mapping[str, Callable[[Fields, Context], InboundEvent]]] = Mappin
     }
 )
 """Every other event is recorded as unsupported: among them `app_context_changed` and
-`assistant_thread_context_changed`, which tell what a user looks at, many times a minute.
+`assistant_thread_context_changed`, which tell what a user looks at, many times a minute. What
+matters of it comes with the message that the user writes then, and with the opening.
 """
 
 _INTERACTIONS: Final[Mapping[str, Callable[[Fields, Context], Parsed]]] = MappingProxyType(
@@ -91,8 +94,7 @@ _NO_OBJECT: Final = Ignored(IgnoredReason.MALFORMED, "payload is not an object")
 def read_envelope(envelope: Envelope, *, received_at: datetime) -> Parsed:
     """Read what a Socket Mode envelope carries. Never raises."""
     if envelope.type == EVENTS_API:
-        heard = parse_envelope(envelope.payload, received_at=received_at, retry=envelope.retry)
-        return heard if isinstance(heard, Ignored) else (heard,)
+        return parse_envelope(envelope.payload, received_at=received_at, retry=envelope.retry)
     if envelope.type == SLASH_COMMANDS:
         return parse_command(envelope.payload, received_at=received_at, envelope_id=envelope.id)
     if envelope.type == INTERACTIVE:
@@ -100,9 +102,7 @@ def read_envelope(envelope: Envelope, *, received_at: datetime) -> Parsed:
     return Ignored(IgnoredReason.NOT_AN_EVENT, f"envelope type {envelope.type}")
 
 
-def parse_envelope(
-    payload: object, *, received_at: datetime, retry: int = 0
-) -> InboundEvent | Ignored:
+def parse_envelope(payload: object, *, received_at: datetime, retry: int = 0) -> Parsed:
     """Parse the payload of an `events_api` envelope, which is also the body of an Events request.
 
     `retry` counts Slack's earlier attempts. Never raises.
@@ -151,11 +151,11 @@ def parse_command(payload: object, *, received_at: datetime, envelope_id: str = 
         return Ignored(IgnoredReason.MALFORMED, str(exc))
 
 
-def _parse_event(payload: Fields, received_at: datetime, retry: int) -> InboundEvent | Ignored:
+def _parse_event(payload: Fields, received_at: datetime, retry: int) -> Parsed:
     event = payload.required_child("event")
     event_id = payload.required_id("event_id")
     kind = event.required_id("type")
-    install = install_of_event(payload)
+    install = organisation(payload) if kind in _ACCESS else install_of_event(payload)
     if install is None and kind in _INSTALLATIONS:
         install = organisation(payload)
     if install is None:
@@ -167,7 +167,9 @@ def _parse_event(payload: Fields, received_at: datetime, retry: int) -> InboundE
         platform_kind=platform_kind(event),
         retry=retry,
     )
-    return _EVENTS.get(kind, unsupported)(event, context)
+    if kind in _ACCESS:
+        return access_changed(event, context)
+    return (_EVENTS.get(kind, unsupported)(event, context),)
 
 
 def _parse_interaction(

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from adapters.slack.fields import Fields, Malformed
+from adapters.slack.marking import workspace_of
 from gateway.core.conversations import ConversationKind, ConversationRef
 from gateway.core.events import EventKind, Ignored, InboundEvent, Sender
 from gateway.core.ids import EventId, Platform, WorkspaceId
@@ -90,18 +91,22 @@ def install_of_interaction(payload: Fields) -> Install | None:
 
     A dialog says where the app that opened it is installed. Of a message the poster's team is
     asked before the team of the click: in a shared channel strangers press our buttons too, and
-    they may be another tenant's people. The user's own team is asked for org-wide installs alone,
-    whose `team` is null. https://docs.slack.dev/reference/interaction-payloads/
+    they may be another tenant's people. For org-wide installs `team` is null, so our own message
+    says it by its metadata. The user's own team says nothing of where a message stands, and is
+    asked for what happens nowhere in particular alone; where nobody says it, it is nobody's.
+    https://docs.slack.dev/reference/interaction-payloads/
     """
     org_wide = is_true(payload, "is_enterprise_install")
     app = payload.id("api_app_id")
     message = payload.child("message")
-    is_ours = payload.text("type") == "block_actions" and bool(app) and message.id("app_id") == app
+    kind = payload.text("type")
+    is_ours = kind == "block_actions" and bool(app) and message.id("app_id") == app
+    posted_into = workspace_of(message) if org_wide else message.id("team")
     workspace = (
         payload.child("view").id("app_installed_team_id")
-        or (message.id("team") if is_ours and not org_wide else "")
+        or (posted_into if is_ours else "")
         or payload.child("team").id("id")
-        or (payload.child("user").id("team_id") if org_wide else "")
+        or (payload.child("user").id("team_id") if org_wide and kind == "shortcut" else "")
     )
     if not workspace:
         return None

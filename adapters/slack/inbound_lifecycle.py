@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from adapters.slack.fields import Fields
+from adapters.slack.fields import Fields, Malformed
 from adapters.slack.inbound_context import (
     NOWHERE,
     Context,
@@ -17,6 +17,7 @@ from adapters.slack.inbound_context import (
     unsupported,
     user_of,
 )
+from adapters.slack.inbound_viewed import viewed, viewed_channel
 from gateway.core.events import (
     EventKind,
     InboundEvent,
@@ -27,6 +28,12 @@ from gateway.core.events import (
 from gateway.core.ids import WorkspaceId
 
 _MAX_GROWING = 10
+_MAX_TEAMS = 1_000
+_ACCESS_CHANGES = {
+    "team_access_granted": InstallationChange.INSTALLED,
+    "team_access_revoked": InstallationChange.UNINSTALLED,
+}
+_TEAM = re.compile(r"T[A-Z0-9]{1,63}")
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 _MEMBER_KINDS = {
     "member_joined_channel": EventKind.MEMBER_JOINED,
@@ -81,7 +88,7 @@ def home_opened(event: Fields, context: Context) -> InboundEvent:
     if tab != "messages":
         return unsupported(event, context)
     channel, moment = event.required_id("channel"), event.id("event_ts")
-    return happened(
+    opened = happened(
         context,
         EventKind.CONVERSATION_OPENED,
         place(context, channel),
@@ -89,6 +96,8 @@ def home_opened(event: Fields, context: Context) -> InboundEvent:
         message_id=moment or context.event_id,
         at=moment,
     )
+    seen = viewed(event.child("context"), context.install)
+    return msgspec.structs.replace(opened, viewing=seen)
 
 
 def assistant_opened(event: Fields, context: Context) -> InboundEvent:
@@ -98,7 +107,7 @@ def assistant_opened(event: Fields, context: Context) -> InboundEvent:
     """
     thread = event.required_child("assistant_thread")
     channel, root = thread.required_id("channel_id"), thread.required_id("thread_ts")
-    return happened(
+    opened = happened(
         context,
         EventKind.CONVERSATION_OPENED,
         place(context, channel, thread=root),
@@ -106,6 +115,8 @@ def assistant_opened(event: Fields, context: Context) -> InboundEvent:
         message_id=root,
         at=event.id("event_ts"),
     )
+    seen = viewed_channel(thread.child("context"), context.install)
+    return msgspec.structs.replace(opened, viewing=seen)
 
 
 def closed(event: Fields, context: Context) -> InboundEvent:
@@ -169,9 +180,37 @@ def tokens_revoked(event: Fields, context: Context) -> InboundEvent:
     return _installation(context, InstallationChange.REVOKED)
 
 
+def access_changed(event: Fields, context: Context) -> tuple[InboundEvent, ...]:
+    """Read which workspaces an organisation's app was given, or lost: an event for each of them.
+    Raises Malformed.
+
+    https://docs.slack.dev/reference/events/team_access_granted/ and
+    https://docs.slack.dev/reference/events/team_access_revoked/
+    """
+    change = _ACCESS_CHANGES[event.text("type")]
+    teams = dict.fromkeys(team for team in event.texts("team_ids") if _TEAM.fullmatch(team))
+    if not teams:
+        raise Malformed("event.team_ids names none")
+    return tuple(_access(change, team, context) for team in list(teams)[:_MAX_TEAMS])
+
+
+def _access(change: InstallationChange, team: str, context: Context) -> InboundEvent:
+    organisation = context.install.workspace
+    install = msgspec.structs.replace(
+        context.install, workspace=WorkspaceId(team), enterprise=organisation
+    )
+    name = f"{context.event_id}.{team}"
+    return _installation(msgspec.structs.replace(context, install=install, event_id=name), change)
+
+
 def organisation(payload: Fields) -> Install | None:
-    """Find the organisation whose app is gone: its own events may name no workspace."""
-    enterprise = payload.id("enterprise_id") or payload.id("context_enterprise_id")
+    """Find the organisation whose app changes: its own events may name no workspace."""
+    authorization = next(iter(payload.children("authorizations")), Fields(None))
+    enterprise = (
+        payload.id("enterprise_id")
+        or payload.id("context_enterprise_id")
+        or authorization.id("enterprise_id")
+    )
     if not enterprise:
         return None
     return Install(

@@ -20,6 +20,7 @@ from adapters.slack.inbound_context import (
     unsupported,
 )
 from adapters.slack.inbound_text import InboundText, to_markdown
+from adapters.slack.inbound_viewed import viewed
 from gateway.core.events import Attachment, EventKind, InboundEvent
 from gateway.core.ids import EventId
 
@@ -111,6 +112,7 @@ def _said(
         mentioned=_is_mentioned(event, content),
         mentions=content.mentions,
         attachments=tuple(_attachments(said)),
+        viewing=viewed(said.child("app_context"), context.install),
         enterprise=context.install.enterprise,
         retry=context.retry,
         platform_kind=context.platform_kind,

@@ -15,6 +15,7 @@ from adapters.slack.http_source import SlackWebhook
 from adapters.slack.observer import SocketObserver
 from adapters.slack.source import SlackSource
 from adapters.slack.web_api import WebApi
+from gateway.core.budgets import Budget
 from gateway.core.events import Ignored
 from gateway.core.ports import Forms
 
@@ -64,13 +65,17 @@ class Intakes:
 
 @asynccontextmanager
 async def open_intakes(
-    config: SlackConfig, session: aiohttp.ClientSession, observe: Observer, forms: Forms
+    config: SlackConfig,
+    session: aiohttp.ClientSession,
+    observe: Observer,
+    forms: Forms,
+    budget: Budget | None = None,
 ) -> AsyncIterator[Intakes]:
     """Open what both ways share; on leaving, dialogs that wait for their form are left as they are.
 
-    Without an app token nobody can say who shares a channel.
+    Without an app token nobody can say who shares a channel. `budget` as in SlackSender.
     """
-    api = WebApi(config, session)
+    api = WebApi(config, session, budget)
     dialogs = Dialogs(api, forms)
     authorizations = Authorizations(api, config.app_token) if config.app_token else None
     try:

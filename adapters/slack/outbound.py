@@ -8,68 +8,93 @@ from typing import Any, Final
 
 from adapters.markdown.render import render_parts
 from adapters.markdown.slack import SLACK
+from adapters.markdown.slack_markdown import SLACK_MARKDOWN, portable
 from adapters.slack import components
 from adapters.slack.errors import rejected
 from adapters.slack.homes import is_organisation
+from adapters.slack.marking import metadata_of
+from gateway.core.ids import MessageId
 from gateway.core.messages import MessageEdit, OutboundMessage, SentRef
 
-MAX_TEXT_CHARS = 3_900
-"""Slack recommends at most 4,000. https://docs.slack.dev/reference/methods/chat.postMessage"""
+MAX_MARKDOWN_CHARS = 12_000
+"""Of all `markdown` blocks of a message.
+https://docs.slack.dev/reference/block-kit/blocks/markdown-block
+"""
+
+MAX_TEXT_CHARS = 40_000
+"""More is cut by Slack. https://docs.slack.dev/reference/methods/chat.postMessage"""
 
 MAX_UPDATE_CHARS = 4_000
 """More is refused. https://docs.slack.dev/reference/methods/chat.update#errors"""
 
-METADATA_EVENT_TYPE = "channel_gateway_message"
-
 _UNFURLS: Final = frozenset({"unfurl_links", "unfurl_media"})
 _RAW: Final = {"blocks": list, "attachments": list, "unfurl_links": bool, "unfurl_media": bool}
 _MAX_NAME_CHARS = 40
+_MORE: Final = "\n…"
 _USER = re.compile(r"[UW][A-Z0-9]{1,63}")
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{1,6}")
 
 
+Said = OutboundMessage | MessageEdit
+"""What has a text that people see, as `render` made it."""
+
+
 def render(markdown: str) -> list[str]:
-    """Render Markdown as the texts of one or more Slack messages; none for blank Markdown."""
-    return render_parts(markdown, SLACK, limit=MAX_TEXT_CHARS)
+    """Render Markdown as that of one or more Slack messages, in which nobody is mentioned but by
+    the agent's own mentions; none for blank Markdown.
+    """
+    return render_parts(markdown, SLACK_MARKDOWN, limit=MAX_MARKDOWN_CHARS)
 
 
-def post_message_call(message: OutboundMessage) -> dict[str, object]:
-    """Return the body of chat.postMessage. The marker lets a lost answer be looked up later.
+def render_mrkdwn(markdown: str, *, limit: int = MAX_TEXT_CHARS) -> list[str]:
+    """Render Markdown for places that know nothing but mrkdwn."""
+    return render_parts(markdown, SLACK, limit=limit)
+
+
+def in_mrkdwn(text: str) -> str:
+    """Return a text that `render` made as mrkdwn, all of it."""
+    return "\n\n".join(render_mrkdwn(portable(text)))
+
+
+def markdown_block(text: str) -> dict[str, object]:
+    """https://docs.slack.dev/reference/block-kit/blocks/markdown-block"""
+    return {"type": "markdown", "text": text}
+
+
+def post_message_call(message: OutboundMessage, *, plain: bool = False) -> dict[str, object]:
+    """Return the body of chat.postMessage; a `plain` one shows its text as mrkdwn. The marker lets
+    a lost answer be looked up later.
 
     Raises SendError, permanent, naming the field of the message that cannot be asked of Slack.
     """
-    plain: dict[str, object] = {"mrkdwn": True, "unfurl_links": False, "unfurl_media": False}
-    metadata = metadata_of(message.marker)
-    return plain | _shown(message) | _place(message) | {"metadata": metadata}
+    looks: dict[str, object] = {"mrkdwn": True, "unfurl_links": False, "unfurl_media": False}
+    metadata = metadata_of(message.marker, message.conversation)
+    shown = _shown(message, message.id, plain=plain)
+    return looks | shown | _place(message) | {"metadata": metadata}
 
 
-def metadata_of(marker: str) -> dict[str, object]:
-    """Return the metadata by which a message is found again."""
-    return {"event_type": METADATA_EVENT_TYPE, "event_payload": {"marker": marker}}
-
-
-def post_ephemeral_call(message: OutboundMessage) -> dict[str, object]:
+def post_ephemeral_call(message: OutboundMessage, *, plain: bool = False) -> dict[str, object]:
     """Return the body of chat.postEphemeral, which knows neither metadata nor previews of links.
 
-    Raises SendError as `post_message_call`.
+    `plain` as in `post_message_call`. Raises SendError as `post_message_call`.
     """
     if not _USER.fullmatch(message.visible_to or ""):
         raise rejected("visible_to: is not the id of a user")
-    return _without_unfurls(_shown(message)) | _place(message) | {"user": message.visible_to}
+    shown = _without_unfurls(_shown(message, message.id, plain=plain))
+    return shown | _place(message) | {"user": message.visible_to}
 
 
-def update_call(change: MessageEdit, sent: SentRef) -> dict[str, object]:
-    """Return the body of chat.update. Raises SendError as `post_message_call`.
+def update_call(change: MessageEdit, sent: SentRef, *, plain: bool = False) -> dict[str, object]:
+    """Return the body of chat.update. `plain` and SendError as in `post_message_call`.
 
     Blocks that the message had are taken away in so many words: what becomes of those that an
     edit does not name has changed over the years. https://docs.slack.dev/reference/methods/chat.update
     """
-    if len(change.text) > MAX_UPDATE_CHARS:
-        raise rejected(f"text: has more than {MAX_UPDATE_CHARS} characters, as edited messages may")
     # chat.update would link bare names, as chat.postMessage does not.
-    plain: dict[str, object] = {"blocks": [], "parse": "none"}
+    bare: dict[str, object] = {"blocks": [], "parse": "none"}
     place = {"channel": sent.conversation.channel, "ts": sent.id}
-    return plain | _without_unfurls(_shown(change)) | place
+    shown = _shown(change, change.target, plain=plain, limit=MAX_UPDATE_CHARS)
+    return bare | _without_unfurls(shown) | place
 
 
 def thread_of(message: OutboundMessage) -> str | None:
@@ -85,18 +110,32 @@ def _place(message: OutboundMessage) -> dict[str, object]:
     return place if thread is None else place | {"thread_ts": thread}
 
 
-def _shown(act: OutboundMessage | MessageEdit) -> dict[str, object]:
-    """What people see. Text is only for notifications once there are blocks, so it stands in one,
-    unless the agent made blocks of its own.
+def _shown(
+    said: Said, message: MessageId, *, plain: bool, limit: int = MAX_TEXT_CHARS
+) -> dict[str, object]:
+    """What people see. `text` is only for notifications and for who reads it by the API once there
+    are blocks, so the text stands in one of them, unless the agent made blocks of its own.
     """
-    raw = _checked(act.raw or {})
-    if is_organisation(act.conversation.workspace):
+    raw = _checked(said.raw or {})
+    if is_organisation(said.conversation.workspace):
         _check_draws_on_nothing(raw)
     own_blocks = raw.get("blocks", [])
-    text = "" if own_blocks else act.text
-    blocks = [*own_blocks, *components.slack_blocks(act.components, render=render, text=text)]
-    shown = {"text": act.text} | raw
+    below = components.slack_blocks(said.components, render=render_mrkdwn, message=message)
+    whole = in_mrkdwn(said.text)
+    text = _cut(said.text, whole, limit)
+    texts = [markdown_block(said.text)] if said.text and not own_blocks else []
+    if texts and plain:
+        # A text that stands alone needs no blocks, as long as it is whole.
+        texts = components.sections(whole) if below or text != whole else []
+    blocks = [*own_blocks, *texts[: components.MAX_BLOCKS - len(below)], *below]
+    shown = {"text": text} | raw
     return shown | {"blocks": blocks} if blocks else shown
+
+
+def _cut(text: str, mrkdwn: str, limit: int) -> str:
+    if len(mrkdwn) <= limit:
+        return mrkdwn
+    return f"{render_mrkdwn(portable(text), limit=limit - len(_MORE))[0].rstrip()}{_MORE}"
 
 
 def _without_unfurls(shown: dict[str, object]) -> dict[str, object]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 from adapters.slack.errors import lookup_error, unreadable_answer
 from adapters.slack.fields import Fields
 from adapters.slack.inbound import sent_at
+from adapters.slack.marking import carries
 from adapters.slack.outbound import (
-    METADATA_EVENT_TYPE,
     post_ephemeral_call,
     post_message_call,
     thread_of,
 )
 from adapters.slack.web_api import WebApi
+from adapters.slack.writing import written
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Reason
 from gateway.core.errors import SendError
@@ -40,10 +42,11 @@ class SlackPosts:
         https://docs.slack.dev/reference/methods/chat.postEphemeral
         """
         if message.visible_to is None:
-            method, call, field = "chat.postMessage", post_message_call(message), "ts"
+            method, made, field = "chat.postMessage", post_message_call, "ts"
         else:
-            method, call, field = "chat.postEphemeral", post_ephemeral_call(message), "message_ts"
-        answer = await self._api.write(method, credential, call)
+            method, made, field = "chat.postEphemeral", post_ephemeral_call, "message_ts"
+        call = partial(self._api.write, method, credential)
+        answer = await written(message, partial(made, message), call)
         return sent(answer.id(field))
 
     async def find_sent(
@@ -117,10 +120,3 @@ def _oldest_s(message: OutboundMessage) -> float:
         return utc_now().timestamp() - _LOOKBACK_S
     # Not an age from now: a dead letter may be replayed after days.
     return message.created_at.timestamp() - _CLOCKS_APART_S
-
-
-def carries(candidate: Fields, marker: str) -> bool:
-    """Whether a message is the one of that marker."""
-    metadata = candidate.child("metadata")
-    is_ours = metadata.text("event_type") == METADATA_EVENT_TYPE
-    return is_ours and metadata.child("event_payload").text("marker") == marker

@@ -20,7 +20,7 @@ from adapters.slack.web_api import WebApi
 from gateway.core.clock import utc_now
 from gateway.core.conversations import ConversationKind
 from gateway.core.errors import SendError
-from gateway.core.events import RECOVERED, EventKind, InboundEvent
+from gateway.core.events import RECOVERED, EventKind, Ignored, InboundEvent
 from gateway.core.ports import Spot
 from gateway.core.tenants import Credential
 
@@ -151,7 +151,8 @@ def _event(message: Fields, spot: Spot, bot: str) -> InboundEvent | None:
         ],
         "event": inner,
     }
-    heard = parse_envelope(payload, received_at=utc_now())
-    if not isinstance(heard, InboundEvent) or heard.kind is not EventKind.MESSAGE_CREATED:
+    parsed = parse_envelope(payload, received_at=utc_now())
+    if isinstance(parsed, Ignored) or parsed[0].kind is not EventKind.MESSAGE_CREATED:
         return None
+    [heard] = parsed
     return msgspec.structs.replace(heard, platform_kind=f"{RECOVERED}.{heard.platform_kind}")

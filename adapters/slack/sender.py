@@ -36,6 +36,7 @@ from gateway.core.messages import (
     Target,
 )
 from gateway.core.ports import Begins, Download
+from gateway.core.streaming import Key
 from gateway.core.tenants import Credential
 
 
@@ -105,11 +106,9 @@ class SlackSender:
         """Let it grow."""
         await self._streams.append(sent, text, credential)
 
-    async def finish(
-        self, finish: StreamFinish, sent: SentRef, credential: Credential
-    ) -> SentMessage:
+    async def finish(self, finish: StreamFinish, sent: SentRef, key: Key) -> SentMessage:
         """End it with its whole text."""
-        return await self._streams.finish(finish, sent, credential)
+        return await self._streams.finish(finish, sent, key)
 
     def stopped(self, sent: SentRef, user: str | None) -> InboundEvent:
         """Make the event that tells that a user ended it."""

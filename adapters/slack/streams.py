@@ -10,18 +10,21 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection
+from functools import partial
 from typing import Final
 
 from adapters.slack.errors import lookup_error
 from adapters.slack.fields import Fields
 from adapters.slack.inbound_context import kind_of_channel
 from adapters.slack.inbound_lifecycle import stop_key
-from adapters.slack.outbound import METADATA_EVENT_TYPE, metadata_of, update_call
-from adapters.slack.posts import SlackPosts, carries, sent
+from adapters.slack.marking import carries, is_marked, metadata_of
+from adapters.slack.outbound import update_call
+from adapters.slack.posts import SlackPosts, sent
 from adapters.slack.presence import SlackPresence
 from adapters.slack.raw_markdown import defused_piece
 from adapters.slack.tiers import kept_of
 from adapters.slack.web_api import WebApi
+from adapters.slack.writing import Json, written
 from gateway.core.capabilities import Ability
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import Reason
@@ -42,13 +45,16 @@ from gateway.core.messages import (
     StreamFinish,
     StreamStart,
 )
+from gateway.core.streaming import Key
 from gateway.core.tenants import Credential
 
 LASTS_S: Final = 240.0
 """With the time that it takes to begin another, well below the five minutes."""
 
 MOST_CHARS: Final = 3_000
-"""Rendered at its end it should still be one message (outbound.MAX_TEXT_CHARS)."""
+"""Rendered at its end it is still one message (outbound.MAX_MARKDOWN_CHARS), and an edit holds all
+of its text for notifications, too.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -131,27 +137,29 @@ class SlackStreams:
                 raise StreamEndedError(exc.detail, by_user=exc.detail == _STOPPED) from exc
             raise
 
-    async def finish(
-        self, finish: StreamFinish, ref: SentRef, credential: Credential
-    ) -> SentMessage:
+    async def finish(self, finish: StreamFinish, ref: SentRef, key: Key) -> SentMessage:
         """End it, and set its whole text: what was added is Markdown as the agent wrote it, and
         what stays is rendered as in any other message. Raises SendError; StreamEndedError when a
-        user ended it.
+        user ended it; what `key` raises.
 
         https://docs.slack.dev/reference/methods/chat.stopStream
         """
-        metadata = metadata_of(finish.marker)
+        metadata = metadata_of(finish.marker, finish.conversation)
         place = {"channel": ref.conversation.channel, "ts": ref.id}
         try:
             await self._api.repeat(
-                "chat.stopStream", credential, place | {"metadata": metadata}, excused={_ENDED}
+                "chat.stopStream", key(), place | {"metadata": metadata}, excused={_ENDED}
             )
         except SendError as exc:
             if exc.detail == _STOPPED:
                 raise StreamEndedError(_STOPPED, by_user=True) from exc
             raise
-        body = update_call(_as_edit(finish), ref) | {"metadata": metadata}
-        answer = await self._api.repeat("chat.update", credential, body)
+        edit = _as_edit(finish)
+
+        async def update(body: Json) -> Fields:
+            return await self._api.repeat("chat.update", key(), body | {"metadata": metadata})
+
+        answer = await written(edit, partial(update_call, edit, ref), update)
         return sent(answer.id("ts") or ref.id)
 
     def stopped(self, ref: SentRef, user: str | None) -> InboundEvent:
@@ -216,8 +224,7 @@ def _start_call(start: StreamStart) -> dict[str, object]:
 
 def _is_bare(candidate: Fields, bot: str) -> bool:
     ours = bool(bot) and candidate.id("user") == bot
-    marked = candidate.child("metadata").text("event_type") == METADATA_EVENT_TYPE
-    return ours and not (marked or candidate.id("subtype") or "files" in candidate)
+    return ours and not (is_marked(candidate) or candidate.id("subtype") or "files" in candidate)
 
 
 def _posted(found: SentMessage) -> SentMessage:

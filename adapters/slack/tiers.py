@@ -3,8 +3,7 @@ https://docs.slack.dev/apis/web-api/rate-limits
 
 A method that does not stand here is not counted. chat.postMessage is one of them: its rate is one
 of each channel, kept by the lanes (gateway/egress/pace.py), and the workspace's own, above that,
-Slack does not tell; when it is reached, each channel is told so by itself. Dialogs are others: a
-person waits for them, and presses no faster than Slack allows.
+Slack does not tell; when it is reached, each channel is told so by itself.
 """
 
 from __future__ import annotations
@@ -52,6 +51,8 @@ RATES: Final[Mapping[str, CallRate]] = MappingProxyType(
                 "files.getUploadURLExternal",
                 "files.info",
                 "users.info",
+                "views.open",
+                "views.update",
             ),
             TIER_4,
         ),

@@ -71,6 +71,25 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     url: str | None = None
 
 
+class ViewedKind(StrEnum):
+    """What people can look at beside their talk with an agent."""
+
+    CHANNEL = "channel"
+    MESSAGE = "message"
+    CANVAS = "canvas"
+    LIST = "list"
+
+
+class Viewed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What somebody looks at while talking to the agent, in the same workspace, by the platform's
+    id; `channel` is that of a message.
+    """
+
+    kind: ViewedKind
+    id: str
+    channel: str | None = None
+
+
 class Reaction(msgspec.Struct, frozen=True, kw_only=True):
     """An emoji on the message `message_id`: a Unicode emoji, or a name of the workspace's own
     emoji without colons. `on_own` says that the message is one of this gateway's own bot.
@@ -155,6 +174,9 @@ class InboundEvent(msgspec.Struct, frozen=True, kw_only=True):
     mentioned: bool = False
     mentions: tuple[str, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    viewing: tuple[Viewed, ...] = ()
+    """What the sender looks at, the most relevant first; where the platform tells."""
+
     detail: Detail | None = None
     enterprise: WorkspaceId | None = None
     retry: int = 0

@@ -59,8 +59,8 @@ class Standing(StrEnum):
 class TokenAuthority(Protocol):
     """Who can be asked about tokens: the platform that made them."""
 
-    async def standing(self, credential: Credential) -> Standing:
-        """Ask whether a token still counts. Never raises for what a platform does."""
+    async def standing(self, credential: Credential, workspace: WorkspaceId) -> Standing:
+        """Ask whether a token still counts there. Never raises for what a platform does."""
 
     async def renew(self, refresh_token: str) -> Renewed:
         """Spend a refresh token. Raises SendError; an ambiguous one may have spent it as well."""

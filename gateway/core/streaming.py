@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Protocol, runtime_checkable
 
 from gateway.core.events import InboundEvent
 from gateway.core.messages import SentMessage, SentRef, StreamFinish, StreamStart
 from gateway.core.tenants import Credential
+
+Key = Callable[[], Credential]
+"""Gives the credential out for one call of several. Raises LeaseLostError when there must be no
+further call.
+"""
 
 
 @runtime_checkable
@@ -39,11 +44,10 @@ class Streams(Protocol):
     async def append(self, sent: SentRef, text: str, credential: Credential) -> None:
         """Add `text` to what is shown. Raises SendError; StreamEndedError when it grows no more."""
 
-    async def finish(
-        self, finish: StreamFinish, sent: SentRef, credential: Credential
-    ) -> SentMessage:
+    async def finish(self, finish: StreamFinish, sent: SentRef, key: Key) -> SentMessage:
         """End with the whole text, whatever has been shown, also what has ended already. May be
-        repeated. Raises SendError; StreamEndedError when a user ended it, whose will it is.
+        repeated. Raises SendError; StreamEndedError when a user ended it, whose will it is; what
+        `key` raises, which is asked before every call.
         """
 
     def stopped(self, sent: SentRef, user: str | None) -> InboundEvent:

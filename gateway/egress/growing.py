@@ -207,7 +207,7 @@ class Growing:
                 text=texts[0] if texts else PLACEHOLDER,
             )
             ref = SentRef(conversation=stream.conversation, id=sent_id)
-            await sender.finish(finish, ref, stream.door.credential)
+            await sender.finish(finish, ref, stream.door.hand_out)
 
     async def _stop(self, stream: Stream, standing: Standing) -> bool:
         stopped = msgspec.structs.replace(standing, stopped=True)

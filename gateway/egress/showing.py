@@ -124,16 +124,16 @@ class Showing:
     async def _end(
         self, stream: Stream, finish: StreamFinish, standing: Standing | None, sent_id: str
     ) -> Delivered:
-        sender, credential = stream.door.outlet.sender, stream.door.credential
+        door, sender = stream.door, stream.door.outlet.sender
         ref = SentRef(conversation=finish.conversation, id=sent_id)
         if isinstance(sender, Streams) and _may_grow(standing, finish.part):
             try:
-                sent = await sender.finish(finish, ref, credential)
+                sent = await sender.finish(finish, ref, door.hand_out)
             except StreamEndedError:
                 await self._growing.tell(stream, ref, standing)
                 return Delivered(receipt=sent_id)
         elif isinstance(sender, Edits):
-            sent = await sender.edit(_as_edit(finish), ref, credential)
+            sent = await sender.edit(_as_edit(finish), ref, door.credential)
         else:
             return Delivered(receipt=sent_id, degraded=Ability.STREAMS)
         return Delivered(receipt=sent.id, degraded=sent.degraded or "")

@@ -26,8 +26,12 @@ from gateway.installations.service import Installations
 
 log = structlog.get_logger()
 
-VERDICTS: Final = frozenset({"account_inactive", "invalid_auth", "token_revoked"})
-"""Refusals that may mean the token. Others with the same reason speak of a place or of the app."""
+VERDICTS: Final = frozenset(
+    {"account_inactive", "invalid_auth", "team_access_not_granted", "token_revoked"}
+)
+"""Refusals that may mean that the token counts no more, or not there. Others with the same reason
+speak of a place or of the app.
+"""
 
 REST_S: Final = 10.0
 """After a refusal was looked into: what waits in the queues must not ask as often as it fails."""
@@ -81,7 +85,7 @@ class Suspicions:
         if stored is None:
             return
         credential = self._installations.credential(stored)
-        standing = await self._standing(stored.platform, credential)
+        standing = await self._standing(stored.platform, stored.workspace, credential)
         believed = {Standing.VOID}
         if credential is None or stored.workspace == event.conversation.workspace:
             believed.add(Standing.UNKNOWN)
@@ -120,7 +124,7 @@ class Suspicions:
         platform, workspace = place
         try:
             # Of the refused token itself: one that was renewed since has another row's worth.
-            if await self._standing(platform, refused) is not Standing.VOID:
+            if await self._standing(platform, workspace, refused) is not Standing.VOID:
                 return
             stored = await self._installations.reads.find(platform, workspace)
             if stored is not None:
@@ -140,11 +144,13 @@ class Suspicions:
                     return stored
         return None
 
-    async def _standing(self, platform: Platform, credential: Credential | None) -> Standing:
+    async def _standing(
+        self, platform: Platform, workspace: WorkspaceId, credential: Credential | None
+    ) -> Standing:
         authority = self._authorities.get(platform)
         if authority is None or credential is None:
             return Standing.UNKNOWN
-        return await authority.standing(credential)
+        return await authority.standing(credential, workspace)
 
     async def _end(
         self, stored: InstallationRecord, why: str, credential: Credential | None

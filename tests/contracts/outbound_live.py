@@ -261,7 +261,7 @@ async def _stream(subject: LiveSubject, streams: Streams, conversation: Conversa
     ref = SentRef(conversation=conversation, id=sent.id)
     await streams.append(ref, " two", credential)
     finish = StreamFinish(id=_ID, conversation=conversation, text="One two")
-    await streams.finish(finish, ref, credential)
+    await streams.finish(finish, ref, lambda: credential)
 
 
 def _ref(subject: LiveSubject, sent: SentMessage) -> SentRef:

@@ -26,6 +26,7 @@ from gateway.core.messages import (
     Target,
 )
 from gateway.core.ports import Begins, Outlet, Sender
+from gateway.core.streaming import Key
 from gateway.core.tenants import Credential
 
 LOST = SendError(Reason.PLATFORM_ERROR, "the answer was lost", ambiguous=True)
@@ -162,9 +163,8 @@ class Native(Editing):
             self.seen[sent.id] += text
         self._ended(sent.id, fault)
 
-    async def finish(
-        self, finish: StreamFinish, sent: SentRef, _credential: Credential
-    ) -> SentMessage:
+    async def finish(self, finish: StreamFinish, sent: SentRef, key: Key) -> SentMessage:
+        key()
         fault = self._called("finish")
         if fault is None or fault.ambiguous:
             self.seen[sent.id] = finish.text

@@ -22,7 +22,7 @@ from tests.egress.conftest import ACME, ACME_TEAM, GLOBEX, HERE, SHARDS, THERE, 
 from tests.egress.stage import LOST, REJECTED, Editing, Plain
 from tests.support.evidence import account
 
-ONE_PART = "A paragraph. " + "word " * 700
+ONE_PART = "A paragraph. " + "word " * 2_200
 TWO_PARTS, THREE_PARTS = "\n\n".join([ONE_PART] * 2), "\n\n".join([ONE_PART] * 3)
 
 
@@ -68,7 +68,7 @@ async def test_an_edit_replaces_what_was_posted(egress: Egress) -> None:
     before = await _state(desk, result)
     await egress.work(egress.outbox(stage.outlet()))
 
-    assert {"p1": "*other*"} == stage.seen
+    assert {"p1": "**other**"} == stage.seen
     assert (MessageState.QUEUED, MessageState.SENT) == (before, await _state(desk, result))
     status = await desk.ledger.status(ACME, message)
     assert status is not None

@@ -25,7 +25,7 @@ ROW = Buttons(buttons=(Button(id="ok", label="OK"),))
 FORM = Form(
     id="survey", title="Survey", fields=(FormField(id="why", label="Why?", kind=FieldKind.TEXT),)
 )
-LONG = "\n\n".join(["A paragraph. " + "word " * 700] * 2)
+LONG = "\n\n".join(["A paragraph. " + "word " * 2_200] * 2)
 NOTES = FileId("file_notes")
 
 

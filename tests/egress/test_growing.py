@@ -263,7 +263,7 @@ async def test_where_none_may_grow_at_all_it_is_posted_and_edited(egress: Egress
     shown = on.shown
     await on.finish()
 
-    assert ["one *two*"] == shown == on.shown
+    assert ["one **two**"] == shown == on.shown
     assert ["start", "send", "edit", "edit", "edit"] == on.stage.calls
 
 
@@ -293,7 +293,7 @@ async def test_what_cannot_be_added_is_shown_by_edits(egress: Egress, fault: Sen
     shown = on.shown
     await on.finish()
 
-    assert ["one two _three_ four"] == shown == on.shown
+    assert ["one two *three* four"] == shown == on.shown
     assert not on.stage.growing
 
 

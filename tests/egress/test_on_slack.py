@@ -8,8 +8,9 @@ from gateway.egress.requests import Content, Delete, Edit, React, Submitted
 from gateway.sandbox.slack import ResetAfter
 from gateway.store.ledger import MessageState
 from tests.egress.conftest import ACME, ACME_TEAM, HERE, Egress
+from tests.support.slack import shown
 
-LONG = "\n\n".join(["A paragraph. " + "word " * 700] * 2)
+LONG = "\n\n".join(["A paragraph. " + "word " * 2_200] * 2)
 
 
 def _texts(egress: Egress) -> list[str]:
@@ -43,7 +44,7 @@ async def test_messages_are_edited_reacted_to_and_removed(egress: Egress) -> Non
     await desk.changes.delete(Delete(tenant=ACME, message=said.id, idempotency_key="delete"))
     await egress.work(outbox)
 
-    assert LONG.split() == " ".join(each.text for each in messages).split()
+    assert LONG.split() == " ".join(map(shown, messages)).split()
     assert ["eyes"] == list(messages[0].reactions)
     assert [] == _texts(egress)
     assert MessageState.SENT is await _state(desk, said.id)

@@ -17,6 +17,7 @@ from gateway.store.ledger import MessageState
 from plugin_bridge.wire import encode
 from tests.adapters.slack.test_raw_markdown import SUMMONS
 from tests.egress.conftest import ACME, ACME_TEAM, HERE, Egress
+from tests.support.slack import shown
 
 CHANNEL, ROOT = "C0AAAA", "1700000000.000100"
 PAYLOADS = Path(__file__).parents[1] / "payloads"
@@ -31,8 +32,8 @@ FAULTS: list[Fault] = [
 
 
 def texts(egress: Egress) -> list[str]:
-    """What the bot has said in the channel."""
-    return [each.text for each in egress.slack.bot_messages(ACME_TEAM, CHANNEL)]
+    """What people see of what the bot has said in the channel."""
+    return [shown(each) for each in egress.slack.bot_messages(ACME_TEAM, CHANNEL)]
 
 
 def calls(egress: Egress) -> list[str]:
@@ -94,12 +95,12 @@ async def test_whatever_goes_wrong_once_it_stands_there_once(
     for text in ("It is", "It is the **pump", "It is the **pump**."):
         await desk.streaming.append(ACME, stream, text=text)
         await egress.work(outbox)
-        [shown] = texts(egress)
-        assert ["It", "is", "the", "pump"][: len(_words(shown))] == _words(shown)
+        [seen] = texts(egress)
+        assert ["It", "is", "the", "pump"][: len(_words(seen))] == _words(seen)
     await desk.streaming.finish(ACME, stream, None, "finish")
     await egress.work(outbox)
 
-    assert ["It is the *pump*."] == texts(egress)
+    assert ["It is the **pump**."] == texts(egress)
     assert MessageState.SENT is await state(desk, stream)
 
 
@@ -115,7 +116,7 @@ async def test_nobody_in_particular_is_answered_by_edits(egress: Egress) -> None
     await desk.streaming.finish(ACME, result.id, Content(markdown="It is **it**"), "finish")
     await egress.work(outbox)
 
-    assert (["…"], ["It is *it*"]) == (began, texts(egress))
+    assert (["…"], ["It is **it**"]) == (began, texts(egress))
     assert ["postMessage", "update", "update"] == calls(egress)
 
 
@@ -129,11 +130,11 @@ async def test_what_slack_ended_goes_on_by_edits(egress: Egress) -> None:
     for text in ("It is the", "It is the **pump**"):
         await desk.streaming.append(ACME, stream, text=text)
         await egress.work(outbox)
-    shown = texts(egress)
+    grown = texts(egress)
     await desk.streaming.finish(ACME, stream, Content(markdown="It is the **pump**."), "finish")
     await egress.work(outbox)
 
-    assert (["It is the *pump*"], ["It is the *pump*."]) == (shown, texts(egress))
+    assert (["It is the **pump**"], ["It is the **pump**."]) == (grown, texts(egress))
 
 
 async def test_a_user_stops_it(egress: Egress) -> None:

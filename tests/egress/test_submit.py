@@ -44,7 +44,7 @@ async def test_a_message_is_stored_rendered_with_its_record(egress: Egress) -> N
     assert isinstance(result, Submitted)
     [message] = await _messages(egress)
     [record] = await egress.audit()
-    assert (result.id, "*hello* there", HERE) == (
+    assert (result.id, "**hello** there", HERE) == (
         message.id,
         message.text,
         message.conversation.id,

@@ -123,6 +123,29 @@ async def test_an_organisation_outlives_one_of_its_workspaces(office: Office) ->
     assert None is await office.token("E0ORG")
 
 
+async def test_an_organisations_app_loses_one_workspace_and_no_other(office: Office) -> None:
+    """Which was bound by the organisation's token, as its neighbour is, and the organisation."""
+    org = Credential(bot_token="xoxb-org", bot_user="U0BOTORG")
+    for team in ("T0ORGA", "T0ORGB"):
+        await office.add(GLOBEX, team, credential=org)
+        office.slack.add_team(
+            team, bot_token="xoxb-org", enterprise_id="E0ORG", is_enterprise_install=True
+        )
+    await office.add(ACME, "E0ORG", credential=org, org_wide=True)
+    event = said("T0ORGB", UNINSTALLED, enterprise="E0ORG")
+
+    office.slack.revoke_access("T0ORGB")
+    office.slack.grant_access("T0ORGB", "xoxb-org")
+    await office.installing.suspicions.heard(event)
+    assert None is not await office.token("T0ORGB")
+
+    office.slack.revoke_access("T0ORGB")
+    await office.installing.suspicions.heard(event)
+    assert None is await office.token("T0ORGB")
+    assert ["xoxb-org"] * 2 == [await office.token(each) for each in ("T0ORGA", "E0ORG")]
+    assert ["T0ORGB"] == [each.workspace for each in await endings(office)]
+
+
 async def test_an_event_of_nobodys_workspace_does_nothing(office: Office) -> None:
     """Nor does one that tells of a new installation."""
     await office.add(ACME, ALPHA)
@@ -194,7 +217,7 @@ async def test_a_refused_token_is_looked_into_and_ended_once(office: Office) -> 
 @pytest.mark.parametrize(
     "error",
     [
-        SendError(Reason.NOT_INSTALLED, "team_access_not_granted", permanent=True),
+        SendError(Reason.NOT_INSTALLED, "not_allowed_token_type", permanent=True),
         SendError(Reason.PLATFORM_REJECTED, "channel_not_found", permanent=True),
         SendError(Reason.PLATFORM_UNREACHABLE, "token_revoked"),
     ],
@@ -207,6 +230,25 @@ async def test_other_refusals_say_nothing_of_the_token(office: Office, error: Se
 
     assert 0 == office.calls("auth.test")
     assert None is not await office.token(ALPHA)
+
+
+async def test_a_workspace_that_was_taken_unheard_ends_when_slack_refuses_it(
+    office: Office,
+) -> None:
+    """Its event was missed; the organisation's token is good, but not there."""
+    org = Credential(bot_token="xoxb-org", bot_user="U0BOTORG")
+    for team in ("T0ORGA", "T0ORGB"):
+        await office.add(GLOBEX, team, credential=org)
+        office.slack.add_team(
+            team, bot_token="xoxb-org", enterprise_id="E0ORG", is_enterprise_install=True
+        )
+    error = SendError(Reason.NOT_INSTALLED, "team_access_not_granted", permanent=True)
+    office.slack.revoke_access("T0ORGB")
+    for team in ("T0ORGA", "T0ORGB"):
+        office.installing.suspicions.refused(Platform.SLACK, WorkspaceId(team), org, error)
+    await office.installing.suspicions.close()
+
+    assert ["xoxb-org", None] == [await office.token(each) for each in ("T0ORGA", "T0ORGB")]
 
 
 async def test_a_refusal_of_a_token_that_was_replaced_ends_nothing(office: Office) -> None:

@@ -40,7 +40,7 @@ async def test_a_retry_sends_the_same_body_though_the_binding_is_gone(passage: P
 
 
 async def test_a_queued_answer_holds_all_that_its_post_will_need(passage: Passage) -> None:
-    """Text, place and name are in the queue itself: Markdown is not rendered a second time."""
+    """Text, place and name are in the queue itself: what the agent wrote is rendered once."""
     await passage.admit(ACME, "T0ACME", "http://127.0.0.1:1/")
     result = await passage.submit(
         Submission(
@@ -54,7 +54,7 @@ async def test_a_queued_answer_holds_all_that_its_post_will_need(passage: Passag
     await passage.lookup.remove_binding(Platform.SLACK, WorkspaceId("T0ACME"))
 
     [(tenant, message)] = await passage.posted()
-    assert (ACME, result.id, "*bold*", "slack:T0ACME:C0GENERAL:1.5") == (
+    assert (ACME, result.id, "**bold**", "slack:T0ACME:C0GENERAL:1.5") == (
         tenant,
         message.id,
         message.text,

@@ -25,6 +25,8 @@ from gateway.core.events import (
     Reaction,
     Sender,
     SenderRole,
+    Viewed,
+    ViewedKind,
 )
 from gateway.core.ids import AgentId, TenantId
 from gateway.core.tenants import AccessPolicy
@@ -293,3 +295,16 @@ def test_an_answer_that_is_not_the_protocols_is_refused(body: bytes) -> None:
     """With one kind of error, however odd: the agent has the message all the same."""
     with pytest.raises(ValueError, match=r".+"):
         decode_replies(body)
+
+
+def test_what_somebody_looks_at_is_told() -> None:
+    """Where it is known, and else not at all."""
+    viewing = (
+        Viewed(kind=ViewedKind.MESSAGE, id="1.1", channel="C0NEWS"),
+        Viewed(kind=ViewedKind.CANVAS, id="F0PLAN"),
+    )
+    assert [
+        {"kind": "message", "id": "1.1", "channel": "C0NEWS"},
+        {"kind": "canvas", "id": "F0PLAN"},
+    ] == json.loads(encode(_routed(viewing=viewing)))["viewing"]
+    assert "viewing" not in json.loads(encode(_routed()))

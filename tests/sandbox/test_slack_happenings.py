@@ -80,6 +80,21 @@ async def test_the_app_is_opened_and_an_assistant_thread_begun(
     assert (home["channel"], thread_ts) == (thread["channel_id"], thread["thread_ts"])
 
 
+async def test_what_a_user_looks_at_comes_along(slack: SlackSandbox, app: PlainApp) -> None:
+    """https://docs.slack.dev/reference/events/app_context_changed"""
+    slack.look_at(ALPHA, ANN, GENERAL)
+    looked = await event_of(app)
+    assert {"type", "user", "channel", "context", "event_ts"} == looked.keys()
+    [entity] = looked["context"]["entities"]
+    assert ("slack#/types/channel_id", GENERAL) == (entity["type"], entity["value"])
+    slack.open_home(ALPHA, ANN)
+    assert looked["context"] == (await event_of(app))["context"]
+    slack.say(ALPHA, looked["channel"], ANN, "this?")
+    assert looked["context"] == (await event_of(app))["app_context"]
+    slack.say(ALPHA, GENERAL, ANN, "all?")
+    assert "app_context" not in await event_of(app)
+
+
 async def test_stop_names_the_thread_and_what_was_growing_there(
     slack: SlackSandbox, app: PlainApp
 ) -> None:

@@ -43,6 +43,7 @@ METHOD_SCOPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "files.getUploadURLExternal": ("files:write",),
         "files.info": ("files:read",),
         "oauth.v2.access": (),
+        "auth.teams.list": (),
         "reactions.add": ("reactions:write",),
         "reactions.remove": ("reactions:write",),
         "users.info": ("users:read",),
@@ -80,6 +81,8 @@ EVENT_SCOPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "message.mpim": ("mpim:history",),
         "reaction_added": ("reactions:read",),
         "reaction_removed": ("reactions:read",),
+        "team_access_granted": (),
+        "team_access_revoked": (),
         "tokens_revoked": (),
     }
 )

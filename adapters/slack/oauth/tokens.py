@@ -6,6 +6,7 @@ https://docs.slack.dev/authentication/using-token-rotation/
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -25,6 +26,7 @@ from adapters.slack.errors import (
     wire_error,
 )
 from adapters.slack.fields import Fields
+from adapters.slack.homes import is_organisation
 from adapters.slack.web_api import WebApi
 from gateway.core.clock import utc_now
 from gateway.core.errors import SendError
@@ -115,13 +117,31 @@ class SlackTokens:
             raise unreadable_answer(f"{_METHOD}: no token came back")
         return Renewed(bot_token=token, refresh_token=refresh, expires_at=self._end(answer))
 
-    async def standing(self, credential: Credential) -> Standing:
-        """Ask whether a token still counts."""
+    async def standing(self, credential: Credential, workspace: WorkspaceId) -> Standing:
+        """Ask whether a token still counts there: that of an organisation does in the workspaces
+        that its app has been given.
+        """
         try:
-            await self._quick.read("auth.test", credential.bot_token, {})
+            async with asyncio.timeout(_QUESTION_S):
+                answer = await self._quick.read("auth.test", credential.bot_token, {})
+                if not answer.flag("is_enterprise_install") or is_organisation(workspace):
+                    return Standing.VALID
+                return await self._reaching(credential, workspace)
         except SendError as exc:
             return Standing.VOID if exc.detail in _VOID else Standing.UNKNOWN
-        return Standing.VALID
+        except TimeoutError:
+            return Standing.UNKNOWN
+
+    async def _reaching(self, credential: Credential, workspace: WorkspaceId) -> Standing:
+        """https://docs.slack.dev/reference/methods/auth.teams.list/"""
+        query = {"limit": "1000"}
+        while True:
+            page = await self._quick.read("auth.teams.list", credential.bot_token, query)
+            if workspace in {team.id("id") for team in page.children("teams")}:
+                return Standing.VALID
+            query["cursor"] = page.child("response_metadata").text("next_cursor")
+            if not query["cursor"]:
+                return Standing.VOID if "teams" in page else Standing.UNKNOWN
 
     async def whose(self, bot_token: str) -> NewInstallation:
         """Find the workspace and the bot of a token that somebody brought. Raises SendError.

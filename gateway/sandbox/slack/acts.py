@@ -15,10 +15,12 @@ from gateway.sandbox.slack.book import Message
 from gateway.sandbox.slack.directory import Channel, User
 from gateway.sandbox.slack.feed import Feed
 from gateway.sandbox.slack.happenings import (
+    access_event,
     archived_event,
     assistant_started_event,
     bot_left_event,
     closed_event,
+    context_changed_event,
     home_opened_event,
     joined_event,
     left_event,
@@ -54,6 +56,7 @@ class SlackActs(SlackPopulation):
         super().__init__(app_id, rules)
         self._act_app_id = app_id
         self._feed = Feed(app_id, self._directory, self._book, self._courier, self._sharing)
+        self.looks: dict[tuple[str, str], JsonObject] = {}
         self.oauth = OAuthServer(app_id, self._directory, self.revoke_token)
         own_feed = self._feed if rules.echo_own_messages else None
         self.sessions = SessionMethods(self._directory, enabled=rules.agent_view)
@@ -102,6 +105,22 @@ class SlackActs(SlackPopulation):
         """Open the app; `channel_id` is the user's direct message with it, made if not given."""
         channel = self._direct(team_id, user_id, channel_id)
         event = home_opened_event(channel, user_id, tab, self._book.new_ts())
+        seen = self.looks.get((team_id, user_id))
+        return self._feed.send(team_id, event | ({} if seen is None else {"context": seen}))
+
+    def look_at(self, team_id: str, user_id: str, channel_id: str) -> str:
+        """Look at a channel, with the app's messages tab beside it: what is written or opened there
+        from now on says so.
+        """
+        channel = self._direct(team_id, user_id, None)
+        entity: JsonObject = {
+            "type": "slack#/types/channel_id",
+            "value": channel_id,
+            "team_id": team_id,
+        }
+        seen: JsonObject = {"entities": [entity]}
+        self.looks[team_id, user_id] = seen
+        event = context_changed_event(channel, user_id, seen, self._book.new_ts())
         return self._feed.send(team_id, event)
 
     def start_assistant_thread(
@@ -157,6 +176,31 @@ class SlackActs(SlackPopulation):
         """
         self.revoke_token(team_id)
         return self._feed.send(team_id, uninstalled_event(), {"authorizations": []})
+
+    def revoke_access(self, team_id: str) -> str:
+        """Take a workspace from the organisation's app: its token does not reach there any more."""
+        team = self._directory.team(team_id)
+        self._directory.add_team(replace(team, bot_token=f"revoked-{uuid.uuid4().hex}"))
+        return self._access_changed(team.enterprise_id, [team_id], granted=False)
+
+    def grant_access(self, team_id: str, bot_token: str) -> str:
+        """Give a workspace to the organisation's app, whose token is `bot_token`."""
+        team = self._directory.team(team_id)
+        self._directory.add_team(replace(team, bot_token=bot_token))
+        return self._access_changed(team.enterprise_id, [team_id], granted=True)
+
+    def _access_changed(
+        self, enterprise_id: str | None, team_ids: list[str], *, granted: bool
+    ) -> str:
+        authorization: JsonObject = {
+            "enterprise_id": enterprise_id,
+            "team_id": team_ids[0],
+            "is_bot": False,
+            "is_enterprise_install": False,
+        }
+        outer: JsonObject = {"team_id": None, "enterprise_id": enterprise_id}
+        outer["authorizations"] = [authorization]
+        return self._feed.send(team_ids[0], access_event(team_ids, granted=granted), outer)
 
     # -- commands and interactions ------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Message:
     visible_to: str | None = None
     files: list[object] | None = None
     streams_until_s: float | None = None
+    app_context: JsonObject | None = None
 
     def grows(self, now_s: float) -> bool:
         """Whether it is a stream that nobody has ended, by the clock of the loop."""

@@ -55,6 +55,9 @@ def message_event(
     if message.is_reply and parent is not None and parent.user is not None:
         event["parent_user_id"] = parent.user
     where = {"channel": channel.channel_id, "event_ts": message.ts, "channel_type": channel.kind}
+    if message.app_context is not None and channel.kind == "im":
+        # `app_context` of GenericMessageEvent, in the documents of Slack's own SDK.
+        event["app_context"] = message.app_context
     return event | where
 
 

@@ -47,6 +47,19 @@ def home_opened_event(channel: Channel, user_id: str, tab: str, at_ts: str) -> J
     }
 
 
+def context_changed_event(
+    channel: Channel, user_id: str, seen: JsonObject, at_ts: str
+) -> JsonObject:
+    """https://docs.slack.dev/reference/events/app_context_changed"""
+    return {
+        "type": "app_context_changed",
+        "user": user_id,
+        "channel": channel.channel_id,
+        "context": seen,
+        "event_ts": at_ts,
+    }
+
+
 def assistant_started_event(
     channel: Channel, user_id: str, thread_ts: str, at_ts: str
 ) -> JsonObject:
@@ -99,6 +112,12 @@ def closed_event(channel: Channel, user_id: str, at_ts: str) -> JsonObject:
 def revoked_event(team: Team) -> JsonObject:
     """The bot's token. https://docs.slack.dev/reference/events/tokens_revoked/"""
     return {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": [team.bot_user_id]}}
+
+
+def access_event(team_ids: Sequence[str], *, granted: bool) -> JsonObject:
+    """https://docs.slack.dev/reference/events/team_access_granted/ and .../team_access_revoked/"""
+    kind = "team_access_granted" if granted else "team_access_revoked"
+    return {"type": kind, "team_ids": list(team_ids)}
 
 
 def uninstalled_event() -> JsonObject:

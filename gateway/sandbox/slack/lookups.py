@@ -30,6 +30,7 @@ class LookupMethods:
         """Method name to what carries it out."""
         return {
             "auth.test": self.auth_test,
+            "auth.teams.list": self.auth_teams_list,
             "conversations.history": self.history,
             "conversations.replies": self.replies,
         }
@@ -47,6 +48,21 @@ class LookupMethods:
             "is_enterprise_install": team.is_enterprise_install,
         }
         return answer | ({"enterprise_id": team.enterprise_id} if team.enterprise_id else {})
+
+    def auth_teams_list(self, call: Call) -> JsonObject:
+        """The workspaces of an organisation that its app has been given, a page at a time.
+        https://docs.slack.dev/reference/methods/auth.teams.list/
+        """
+        given = [
+            {"id": team.team_id, "name": team.name}
+            for team in self._directory.teams()
+            if team.bot_token == call.team.bot_token and team.team_id != team.enterprise_id
+        ]
+        limit = call.number("limit", 100, 1_000)
+        start = int(call.text("cursor") or "0")
+        more = str(start + limit) if start + limit < len(given) else ""
+        page = given[start : start + limit]
+        return {"teams": page, "response_metadata": {"next_cursor": more}}
 
     def history(self, call: Call) -> JsonObject:
         """The channel without what is inside threads, newest first."""

@@ -108,6 +108,7 @@ class SlackSandbox(SlackActs):
         self._directory.add_user(team_id, user_id)
         message = self._message(team_id, channel_id, text, ts, thread_ts)
         self._directory.enter(team_id, channel_id, user_id)
+        message = replace(message, app_context=self.looks.get((team_id, user_id)))
         return self._publish(replace(message, user=user_id, client_msg_id=str(uuid.uuid4())))
 
     def share_file(

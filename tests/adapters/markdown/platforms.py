@@ -14,9 +14,12 @@ from adapters.teams import outbound as teams
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):
-    """`own` matches the tags that the renderer makes; without them nothing may be `forbidden`."""
+    """`own` matches the tags that the renderer makes; without them nothing may be `forbidden`.
+    `page` is the file of what is expected of the one page, in the platform's folder of payloads.
+    """
 
     name: str
+    page: str = "torture.txt"
     render: Callable[[str], list[str]]
     limit: int
     measure: Callable[[str], int]
@@ -35,6 +38,15 @@ _NEVER = "|".join(
 SLACK = Platform(
     name="slack",
     render=slack.render,
+    limit=slack.MAX_MARKDOWN_CHARS,
+    measure=len,
+    own=re.compile("<@[UW][A-Z0-9]+>|<#[CDG][A-Z0-9]+>"),
+    forbidden=re.compile(rf"{_NEVER}|<[^\w\s!-~\u200b]*[@#!]"),
+)
+SLACK_TEXT = Platform(
+    name="slack",
+    page="torture_text.txt",
+    render=lambda markdown: [slack.in_mrkdwn(part) for part in slack.render(markdown)],
     limit=slack.MAX_TEXT_CHARS,
     measure=len,
     own=re.compile(r"<(?:(?:https?://|mailto:)[^<>\n]*|@[UW][A-Z0-9]+|#[CDG][A-Z0-9]+)>"),
@@ -58,5 +70,7 @@ TEAMS = Platform(
 )
 
 every_platform = pytest.mark.parametrize(
-    "platform", [SLACK, DISCORD, TEAMS], ids=lambda platform: platform.name
+    "platform",
+    [SLACK, SLACK_TEXT, DISCORD, TEAMS],
+    ids=lambda platform: f"{platform.name}-{platform.page}",
 )

@@ -12,7 +12,14 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from adapters.markdown.clean import cleaned
-from tests.adapters.markdown.platforms import DISCORD, SLACK, TEAMS, Platform, every_platform
+from tests.adapters.markdown.platforms import (
+    DISCORD,
+    SLACK,
+    SLACK_TEXT,
+    TEAMS,
+    Platform,
+    every_platform,
+)
 
 MARKUP = ["*", "**", "_", "~~", "~", "`", "``", "```", "\\", "|", "||", "<", ">", "&", "#", "!"]
 SUMMONS = ["<!channel>", "<@U0ALICEAA>", "<@&1>", "@everyone", "@", "here", "@\u0300here", "&#64;"]
@@ -92,13 +99,14 @@ def test_words_arrive_once(
     assert words * times == re.findall("[a-z]+", rendered)
 
 
+@pytest.mark.parametrize("platform", [SLACK, TEAMS], ids=lambda platform: platform.name)
 @laws
 @given(texts(*HOSTILE))
-def test_teams_reads_what_the_agent_wrote(source: str) -> None:
-    """Teams reads Markdown: what a reader of it sees in the parts is the text, with no pictures and
+def test_a_reader_of_markdown_sees_what_the_agent_wrote(platform: Platform, source: str) -> None:
+    """Both read Markdown: what a reader of it sees in the parts is the text, with no pictures and
     no code but in fences.
     """
-    parts = TEAMS.render(source)
+    parts = platform.render(source)
     tokens = [token for part in parts for token in read(part, html=True)]
     inside = [child for token in tokens for child in token.children or []]
     assert not {"code_block", "html_block"} & {token.type for token in tokens}
@@ -110,11 +118,11 @@ def test_teams_reads_what_the_agent_wrote(source: str) -> None:
 LITERAL = st.text("ab _*~`|<>#[]()!&\\-+=1.@:", min_size=1, max_size=40).filter(str.strip)
 
 
-@pytest.mark.parametrize("platform", [DISCORD, TEAMS], ids=lambda platform: platform.name)
+@pytest.mark.parametrize("platform", [SLACK, DISCORD, TEAMS], ids=lambda platform: platform.name)
 @laws
 @given(LITERAL)
 def test_literal_text_is_no_markup(platform: Platform, text: str) -> None:
-    """Both read Markdown, so a reader of Markdown must find the very same text in the output."""
+    """All read Markdown, so a reader of Markdown must find the very same text in the output."""
     (rendered,) = platform.render(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text))
     tokens = read(rendered.replace("\u200b", ""))
     assert ["paragraph_open", "inline", "paragraph_close"] == [token.type for token in tokens]
@@ -125,8 +133,8 @@ def test_literal_text_is_no_markup(platform: Platform, text: str) -> None:
 @laws
 @given(LITERAL)
 def test_literal_text_is_no_mrkdwn(text: str) -> None:
-    """Slack has no escapes for its marks, so no pair of them may stand at the edges of words."""
-    (rendered,) = SLACK.render(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text))
+    """Mrkdwn has no escapes for its marks, so no pair of them may stand at the edges of words."""
+    (rendered,) = SLACK_TEXT.render(re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", text))
     for mark in "*_~":
         sign = re.escape(mark)
         assert not re.search(

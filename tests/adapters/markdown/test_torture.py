@@ -17,5 +17,5 @@ PAYLOADS = Path(__file__).parents[2] / "payloads"
 def test_the_page_is_rendered_as_expected(platform: Platform) -> None:
     """Lists, tables, code and quotes in lists, links, mentions, emoji, RTL, HTML, escapes."""
     page = (PAYLOADS / "torture.md").read_text(encoding="utf-8")
-    expected = (PAYLOADS / platform.name / "torture.txt").read_text(encoding="utf-8")
+    expected = (PAYLOADS / platform.name / platform.page).read_text(encoding="utf-8")
     assert expected == "".join(f"===== part\n{part}\n" for part in platform.render(page))

@@ -17,9 +17,10 @@ from slack_sdk.models.views import View
 from adapters.slack.capabilities import CAPABILITIES
 from adapters.slack.components import slack_blocks, slack_form_view
 from adapters.slack.components_in import action_of, form_to_open, submission_of
-from adapters.slack.outbound import render
+from adapters.slack.outbound import markdown_block, render, render_mrkdwn
 from gateway.core.components import Component, forms_of
 from gateway.core.events import Action
+from gateway.core.ids import MessageId
 from gateway.core.ports import Renderer
 from tests.contracts.components import DATE, LINES, WORDS
 from tests.contracts.outbound import Shown
@@ -45,7 +46,8 @@ class SlackSubject:
         forms = [
             slack_form_view(form, private_metadata="m") for form in forms_of(tuple(components))
         ]
-        blocks = slack_blocks(components, render=render, text="Hello")
+        below = slack_blocks(components, render=render_mrkdwn, message=MessageId("msg_0000"))
+        blocks = [markdown_block("Hello"), *below]
         return Shown(payload={"blocks": blocks, "views": forms})
 
     def faults(self, payload: Any) -> list[str]:

@@ -36,6 +36,15 @@ def inner(payload: Document) -> Document:
 
 
 def parse(payload: object, retry: int = 0) -> InboundEvent | Ignored:
+    """Parse a payload of one event at a fixed moment."""
+    heard = parse_all(payload, retry)
+    if isinstance(heard, Ignored):
+        return heard
+    [event] = heard
+    return event
+
+
+def parse_all(payload: object, retry: int = 0) -> Parsed:
     """Parse a payload at a fixed moment."""
     return parse_envelope(payload, received_at=RECEIVED_AT, retry=retry)
 

@@ -10,12 +10,17 @@ import msgspec
 import pytest
 
 from adapters.slack.config import SlackConfig
+from adapters.slack.dialogs import Dialogs, Pressed
 from adapters.slack.sender import SlackSender
 from adapters.slack.tiers import RATES, TIER_3
+from adapters.slack.web_api import WebApi
 from gateway.core.budgets import Account
+from gateway.core.components import Form
 from gateway.core.errors import BudgetSpentError, SendError, StreamRefusedError
+from gateway.core.events import EventKind
 from gateway.core.events import Sender as Person
-from gateway.core.ids import Platform, TenantId, WorkspaceId
+from gateway.core.ids import MessageId, Platform, TenantId, WorkspaceId
+from gateway.core.ports import FormOwner, FormPress
 from gateway.core.tenants import Credential
 from gateway.sandbox.slack import ApiError, RateLimited, SlackSandbox
 from gateway.sandbox.slack.rules import TIERS
@@ -23,6 +28,7 @@ from gateway.store.buckets import Buckets
 from gateway.store.connection import connect
 from tests.adapters.slack.acts import edit, failure, message, reaction, standing
 from tests.adapters.slack.conftest import ANN, CHANNEL, QUICK, TEAM
+from tests.adapters.slack.payloads import parsed
 from tests.adapters.slack.test_streams import ask, start
 
 OTHER = "T0OTHER"
@@ -187,3 +193,40 @@ async def test_what_has_no_account_is_not_counted(
     for _ in range(RATES["users.info"].burst + 1):
         await counted.person(Person(id=ANN), Credential(bot_token=f"xoxb-{TEAM}"))
     assert RATES["users.info"].burst < calls(slack, "users.info")
+
+
+async def test_dialogs_count_in_the_workspace_whose_they_are(
+    clean_redis: str, config: SlackConfig, session: aiohttp.ClientSession, slack: SlackSandbox
+) -> None:
+    """More than Slack allows are not asked for; whoever pressed is told by Slack."""
+    slack.add_team(TEAM)
+    async with connect(clean_redis) as client:
+        api = WebApi(config, session, Buckets(client, 4))
+        view = {"type": "modal", "title": {"type": "plain_text", "text": "T"}, "blocks": []}
+        for _ in range(RATES["views.open"].burst):
+            error = await failure(api.write("views.open", bot(), {"trigger_id": "x", "view": view}))
+            assert "invalid_trigger_id" == error.detail
+        owner = FormOwner(TenantId("acme"), bot())
+        event = msgspec.structs.replace(parsed("message_channel"), kind=EventKind.ACTION_INVOKED)
+        press = FormPress(event=event, message=MessageId("msg_1"), form="order")
+        error = await failure(
+            Dialogs(api, _Shelf(owner)).open(Pressed(press=press, trigger="another"))
+        )
+
+    assert isinstance(error, BudgetSpentError)
+    assert RATES["views.open"].burst == calls(slack, "views.open")
+
+
+class _Shelf:
+    """Where no form is kept any more."""
+
+    def __init__(self, owner: FormOwner) -> None:
+        self._owner = owner
+
+    async def owner(self, press: FormPress) -> FormOwner | None:
+        """The one owner."""
+        return self._owner
+
+    async def find(self, press: FormPress, owner: FormOwner) -> Form | None:
+        """Nothing."""
+        return None

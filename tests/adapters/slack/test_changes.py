@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -56,7 +58,7 @@ async def test_an_edit_without_components_takes_the_old_ones_away(
     assert with_buttons.blocks is not None
     await sender.edit(edit("plain"), standing(ts), BOT)
     (plain,) = slack.bot_messages(TEAM, CHANNEL)
-    assert plain.blocks is None
+    assert [{"type": "markdown", "text": "plain"}] == plain.blocks
 
 
 async def test_an_edit_may_hold_blocks_of_the_agents_own(
@@ -69,15 +71,33 @@ async def test_an_edit_may_hold_blocks_of_the_agents_own(
     assert [{"type": "divider"}] == now.blocks
 
 
-async def test_a_text_that_no_edit_may_have_is_refused_by_name(
+async def test_an_edit_may_be_as_long_as_a_post(
     slack: SlackSandbox, sender: SlackSender, ts: str
 ) -> None:
-    """Slack takes 40,000 characters in a post and 4,000 in an edit."""
-    await sender.edit(edit("x" * 4_000), standing(ts), BOT)
-    error = await failure(sender.edit(edit("x" * 4_001), standing(ts), BOT))
-    assert REFUSED == verdict(error)
-    assert error.detail.startswith("text: ")
-    assert ["x" * 4_000] == bot_texts(slack)
+    """Slack takes 4,000 characters of `text` in an edit: people see all of the Markdown."""
+    long = "word " * 2_400
+    await sender.edit(edit(long), standing(ts), BOT)
+    (now,) = slack.bot_messages(TEAM, CHANNEL)
+    assert [{"type": "markdown", "text": long}] == now.blocks
+    assert now.text.endswith(" word\n…")
+    assert 3_900 < len(now.text) <= 4_000
+
+
+async def test_an_edit_that_slack_refuses_as_markdown_is_made_in_mrkdwn(
+    slack: SlackSandbox, sender: SlackSender, ts: str
+) -> None:
+    """In sections where it is too long for a text, and without any blocks where it is not."""
+    slack.fail_next("chat.update", ApiError("msg_blocks_too_long"))
+    await sender.edit(edit("word " * 2_000), standing(ts), BOT)
+    (long,) = slack.bot_messages(TEAM, CHANNEL)
+    shown: Any = long.blocks
+    words = [each["text"]["text"].count("word") for each in shown]
+    assert ({"section"}, 2_000) == ({each["type"] for each in shown}, sum(words))
+
+    slack.fail_next("chat.update", ApiError("invalid_blocks"))
+    await sender.edit(edit("**bold**"), standing(ts), BOT)
+    (short,) = slack.bot_messages(TEAM, CHANNEL)
+    assert ("*bold*", None) == (short.text, short.blocks)
 
 
 @pytest.mark.parametrize(

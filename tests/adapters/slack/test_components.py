@@ -6,20 +6,22 @@ from typing import Any
 
 import pytest
 
-from adapters.slack.components import MAX_BLOCKS, slack_blocks, slack_form_view
+from adapters.slack.components import MAX_BLOCKS, sections, slack_blocks, slack_form_view
 from adapters.slack.components_in import action_of, form_to_open, submission_of
-from adapters.slack.outbound import render
-from gateway.core.components import Button, Buttons, Card, Component, Fact, Feedback
+from adapters.slack.outbound import render_mrkdwn
+from gateway.core.components import Button, Buttons, Card, Component, Fact
 from gateway.core.events import Action, ActionKind
+from gateway.core.ids import MessageId
 from tests.adapters.slack.client import SlackSubject
 from tests.contracts.components import BUTTONS, CARD, FORM, MULTISELECT, ONE_OF_EACH, SELECT
 
+MESSAGE = MessageId("msg_0000")
 PRESSED = {"type": "button", "action_id": "gw:b0:vote", "block_id": "b1", "value": "yes"}
 
 
-def blocks(*components: Component, text: str = "") -> list[dict[str, Any]]:
-    """The blocks of a message."""
-    return slack_blocks(components, render=render, text=text)
+def blocks(*components: Component) -> list[dict[str, Any]]:
+    """Their blocks."""
+    return slack_blocks(components, render=render_mrkdwn, message=MESSAGE)
 
 
 def plain(text: str) -> dict[str, object]:
@@ -78,25 +80,15 @@ def test_a_card_is_a_section_its_facts_and_its_image() -> None:
     )
 
 
-def test_the_text_of_the_message_stands_before_its_components() -> None:
-    """Slack shows it nowhere else once there are blocks."""
-    section, thumbs = blocks(Feedback(id="f"), text="*Hello*")
-    assert ("*Hello*", True) == (section["text"]["text"], section["expand"])
-    assert "context_actions" == thumbs["type"]
-
-
-def test_without_components_there_are_no_blocks() -> None:
-    """The text is enough."""
-    assert [] == blocks(text="Hello")
-
-
 def test_a_long_text_is_cut_between_lines_and_its_code_stays_code() -> None:
     """A section holds 3,000 characters, a message more."""
     lines = [f"line {number}" for number in range(400)]
-    first, second, _ = blocks(Feedback(id="f"), text="\n".join(["Look:", "```", *lines, "```"]))
-    shown = [first["text"]["text"], second["text"]["text"]]
-    assert [2, 2] == [text.count("```") for text in shown]
-    assert lines == [line for text in shown for line in text.split("\n") if line[:5] == "line "]
+    shown: list[Any] = [
+        each["text"] for each in sections("\n".join(["Look:", "```", *lines, "```"]))
+    ]
+    texts = [each["text"] for each in shown]
+    assert [2, 2] == [text.count("```") for text in texts]
+    assert lines == [line for text in texts for line in text.split("\n") if line[:5] == "line "]
 
 
 def test_a_card_that_is_too_long_is_cut_and_says_so() -> None:
@@ -116,15 +108,16 @@ def test_ten_cards_and_a_text_are_not_too_many_blocks() -> None:
         facts=(Fact(name="N", value="V"),) * 10,
         image_url="https://e.example/i.png",
     )
-    shown = blocks(*[card] * 10, text="word " * 780)
-    assert 40 + 2 == len(shown) < MAX_BLOCKS
+    assert 40 + len(sections("word " * 2_400)) < MAX_BLOCKS
+    assert 40 == len(blocks(*[card] * 10))
 
 
 def test_a_form_is_a_button_and_a_dialog() -> None:
     """A box may be left without a tick, whatever was required."""
     (row,) = blocks(FORM)
     view: Any = slack_form_view(FORM, private_metadata="from here")
-    assert "order" == form_to_open(row["elements"][0])
+    button = row["elements"][0]
+    assert ("order", MESSAGE) == (form_to_open(button), button["value"])
     assert ("modal", "gw:f0:order", "from here") == (
         view["type"],
         view["callback_id"],

@@ -85,16 +85,17 @@ class LiveSlack:
 
     def _seen(self, message: Message) -> Seen:
         ids = [file["id"] for file in message.files or [] if isinstance(file, dict)]
+        blocks: list[Any] = message.blocks or []
         contents = {file.file_id: file.content for file in self._slack.files}
         return Seen(
             id=message.ts,
-            text=message.text,
+            text="".join(each["text"] for each in blocks if each["type"] == "markdown"),
             thread=message.thread_ts,
             is_edited=message.edited_ts is not None,
             reactions=tuple(message.reactions),
             visible_to=message.visible_to,
             files=tuple(contents[file_id] or b"" for file_id in ids),
-            payload=message.blocks,
+            payload=[each for each in blocks if each["type"] != "markdown"] or None,
         )
 
 

@@ -154,6 +154,31 @@ async def test_a_form_opens_at_once_and_its_answers_come_back(
     assert Action(id="order", kind=ActionKind.FORM, fields={"dish": ("Soup",)}) == heard.detail
 
 
+@pytest.mark.usefixtures("source")
+async def test_a_form_that_only_one_user_sees_opens_too(
+    slack: SlackSandbox, sender: SlackSender, shelf: Shelf, door: Door
+) -> None:
+    """Slack tells nothing of such a message but its button; what is filled in belongs to where the
+    message was shown, for nobody can answer below it.
+    """
+    slack.add_user(TEAM, ANN)
+    private = msgspec.structs.replace(SENT, visible_to=ANN)
+    ts = (await sender.send(private, BOT)).id
+    (shown,) = slack.ephemerals(TEAM, CHANNEL)
+    blocks: list[Any] = shown.blocks or []
+    slack.press(TEAM, CHANNEL, ANN, ts, str(blocks[-1]["elements"][0]["action_id"]))
+    await slack.settled(5)
+    assert ["Order"] == titles(slack)
+    [asked] = shelf.presses
+    assert (SENT.id, "order") == (asked.message, asked.form)
+
+    slack.submit(TEAM, ANN, slack.views[0].content, {"dish": "Soup"})
+    await slack.settled(5)
+    [heard] = door.accepted
+    assert (SENT.conversation, ts) == (heard.conversation, heard.message_id)
+    assert Action(id="order", kind=ActionKind.FORM, fields={"dish": ("Soup",)}) == heard.detail
+
+
 async def test_a_form_opens_over_http_too(
     slack: SlackSandbox, config: SlackConfig, door: Door, dialogs: Dialogs, ts: str
 ) -> None:
@@ -282,43 +307,34 @@ async def test_a_stop_leaves_no_task_behind(
     assert [] == [each for each in asyncio.all_tasks() if "_fill" in repr(each.get_coro())]
 
 
-def test_a_message_that_is_none_of_ours_opens_nothing() -> None:
-    """Another app's message may carry metadata, too, and one for a single user carries none."""
+def test_a_button_that_is_none_of_ours_opens_nothing() -> None:
+    """Agents may make blocks of their own, whose values are whatever they like."""
+    button: dict[str, Any] = {"type": "button", "action_id": "gw:f0:order", "value": "msg_1"}
     payload: dict[str, Any] = {
         "type": "block_actions",
-        "api_app_id": "A0OURS",
         "team": {"id": TEAM},
         "user": {"id": ANN},
         "channel": {"id": CHANNEL},
         "trigger_id": "1.2.abc",
         "container": {"message_ts": "1700000000.000200"},
-        "actions": [{"type": "button", "action_id": "gw:f0:order"}],
+        "actions": [button],
     }
-    ours = {"event_type": "channel_gateway_message", "event_payload": {"marker": "msg_1-1"}}
-    others = [{}, {"event_type": "x"}, ours | {"event_type": "x"}, ours | {"event_payload": {}}]
-    for metadata in others:
-        spoken = payload | {"message": {"metadata": metadata}}
-        assert read_press(spoken, received_at=utc_now()) is None
-    pressed = read_press(payload | {"message": {"metadata": ours}}, received_at=utc_now())
+    for odd in ("", None, "x y", "x" * 65, 7):
+        other = payload | {"actions": [button | {"value": odd}]}
+        assert read_press(other, received_at=utc_now()) is None
+    pressed = read_press(payload, received_at=utc_now())
     assert pressed is not None
-    assert "msg_1" == pressed.press.message
+    assert ("msg_1", "order") == (pressed.press.message, pressed.press.form)
     assert "abc" not in repr(pressed)
     for missing in ("type", "team", "trigger_id", "user", "channel", "actions", "container"):
         damaged = {name: value for name, value in payload.items() if name != missing}
-        damaged["message"] = {"metadata": ours}
         assert read_press(damaged, received_at=utc_now()) is None
-
-
-MARKED = {"event_type": "channel_gateway_message", "event_payload": {"marker": "msg_0000-1"}}
 
 
 @given(mutated_payloads([name for name in INTERACTIONS if name.endswith("form")]))
 def test_any_damaged_press_is_read(case: tuple[str, dict[str, Any]]) -> None:
     """Nothing that can stand in JSON raises, and what comes out can be written down."""
     _, document = case
-    message = document.get("message")
-    if isinstance(message, dict):
-        message.setdefault("metadata", MARKED)
     pressed = read_press(document, received_at=utc_now())
     if pressed is not None:
         assert_storable(pressed.press.event)

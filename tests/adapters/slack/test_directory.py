@@ -65,7 +65,7 @@ async def test_a_user_is_spoken_to_in_their_direct_messages(
     assert found is not None
     assert found == await sender.address(HERE, Target(user=ANN), BOT)
     await sender.send(message(channel=found.channel), BOT)
-    assert ["*hi*"] == [each.text for each in slack.bot_messages(TEAM, found.channel)]
+    assert ["_hi_"] == [each.text for each in slack.bot_messages(TEAM, found.channel)]
     assert found.thread is None
 
 

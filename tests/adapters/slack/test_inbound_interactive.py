@@ -46,6 +46,13 @@ SILENT = {
 }
 
 
+ORG_WIDE: dict[str, object] = {
+    "team": None,
+    "enterprise": {"id": "E0ORGAAAA"},
+    "is_enterprise_install": True,
+}
+
+
 def test_a_pressed_button_in_full() -> None:
     """Every field, so that none changes unseen."""
     event = heard("interactive/block_actions")
@@ -263,3 +270,26 @@ def test_an_organisation_is_found_behind_its_team() -> None:
     payload["team"] = {"id": "T0AAAAAAA", "enterprise_id": "E0ORGAAAA"}
     (event,) = cast(tuple[InboundEvent, ...], parse_other(name, payload))
     assert WorkspaceId("E0ORGAAAA") == event.enterprise
+
+
+def test_where_an_organisation_does_not_say_it_is_nobodys() -> None:
+    """Its people's own workspaces may be another tenant's than the one where the message stands."""
+    payload = load("interactive/block_actions_enterprise")
+    message = cast(dict[str, object], payload["message"])
+    for damage in (
+        {"metadata": None},
+        {"metadata": {"event_type": "other", "event_payload": {"workspace": "T0BBBBBBB"}}},
+        {"app_id": "A0OTHER"},
+    ):
+        answer = parse_other("interactive/x", payload | {"message": message | damage})
+        assert isinstance(answer, Ignored)
+        assert IgnoredReason.NO_WORKSPACE == answer.reason
+    whisper = {name: value for name, value in payload.items() if name != "message"}
+    answer = parse_other("interactive/x", whisper)
+    assert isinstance(answer, Ignored)
+
+    on_a_message = load("interactive/message_action") | ORG_WIDE
+    assert isinstance(parse_other("interactive/x", on_a_message), Ignored)
+    nowhere = parse_other("interactive/x", load("interactive/shortcut") | ORG_WIDE)
+    assert isinstance(nowhere, tuple)
+    assert ("T0AAAAAAA", "E0ORGAAAA") == (nowhere[0].conversation.workspace, nowhere[0].enterprise)

@@ -18,8 +18,10 @@ from gateway.core.events import (
     Member,
     Reaction,
     Sender,
+    Viewed,
+    ViewedKind,
 )
-from tests.adapters.slack.payloads import inner, load, parse, parsed
+from tests.adapters.slack.payloads import inner, load, parse, parse_all, parsed
 
 TS = "1700000000.000100"
 DIRECT, CHANNEL = ConversationKind.DIRECT, ConversationKind.CHANNEL
@@ -174,3 +176,74 @@ def test_only_the_end_of_an_installation_may_name_an_organisation_alone() -> Non
     answer = parse(payload)
     assert isinstance(answer, Ignored)
     assert IgnoredReason.NO_WORKSPACE == answer.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("team_access_revoked", InstallationChange.UNINSTALLED),
+        ("team_access_granted", InstallationChange.INSTALLED),
+    ],
+)
+def test_an_organisations_app_tells_of_each_workspace_by_itself(
+    name: str, change: InstallationChange
+) -> None:
+    """Whoever has the workspace hears of it, else whoever has the organisation."""
+    events = parse_all(load(name))
+    assert isinstance(events, tuple)
+    assert ["T0AAAAAAA", "T0BBBBBBB"] == [each.conversation.workspace for each in events]
+    assert {Installation(change=change)} == {each.detail for each in events}
+    assert {"E0ORGAAAA"} == {each.enterprise for each in events}
+    assert 2 == len({key for each in events for key in each.dedupe_keys})
+
+    payload = load(name)
+    inner(payload)["team_ids"] = ["C0NONE", 7]
+    assert Ignored(IgnoredReason.MALFORMED, "event.team_ids names none") == parse_all(payload)
+    nobodys = load(name) | {"enterprise_id": None, "authorizations": []}
+    answer = parse_all(nobodys)
+    assert isinstance(answer, Ignored)
+    assert IgnoredReason.NO_WORKSPACE == answer.reason
+
+
+LOOKS: dict[str, object] = {
+    "entities": [
+        {"type": "slack#/types/channel_id", "value": "C0GENERAL", "team_id": "T0AAAAAAA"},
+        {
+            "type": "slack#/types/message_context",
+            "value": {"channel_id": "C0GENERAL", "message_ts": TS},
+        },
+        {"type": "slack#/types/canvas_id", "value": "F0CANVAS"},
+        {"type": "slack#/types/list_id", "value": "F0LIST"},
+        {"type": "slack#/types/channel_id", "value": "C0SECRET", "team_id": "T0BBBBBBB"},
+        {"type": "slack#/types/message_context", "value": "odd"},
+        {"type": "slack#/types/new", "value": "X0"},
+        {"type": "slack#/types/channel_id", "value": {}},
+    ]
+}
+SEEN = (
+    Viewed(kind=ViewedKind.CHANNEL, id="C0GENERAL"),
+    Viewed(kind=ViewedKind.MESSAGE, id=TS, channel="C0GENERAL"),
+    Viewed(kind=ViewedKind.CANVAS, id="F0CANVAS"),
+    Viewed(kind=ViewedKind.LIST, id="F0LIST"),
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "field"), [("message_im", "app_context"), ("app_home_opened", "context")]
+)
+def test_what_somebody_looks_at_comes_along(name: str, field: str) -> None:
+    """But for what is in another workspace; an event that has none of it has none."""
+    payload = load(name)
+    inner(payload)[field] = LOOKS
+    assert SEEN == cast(InboundEvent, parse(payload)).viewing
+    inner(payload)[field] = {}
+    assert () == cast(InboundEvent, parse(payload)).viewing
+
+
+def test_an_older_assistant_thread_says_where_it_was_opened() -> None:
+    """The channel beside it, unless it is another workspace's."""
+    assert (SEEN[0],) == parsed("assistant_thread_started").viewing
+    payload = load("assistant_thread_started")
+    thread = cast(dict[str, dict[str, object]], inner(payload)["assistant_thread"])
+    thread["context"]["team_id"] = "T0BBBBBBB"
+    assert () == cast(InboundEvent, parse(payload)).viewing

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import aiohttp
+import msgspec
 import pytest
 
 from adapters.slack.inbound_dialog import DialogOrigin, write_origin
+from adapters.slack.sender import SlackSender
+from gateway.core.conversations import ConversationKind
 from gateway.core.errors import StoreError
 from gateway.core.events import (
     Action,
@@ -16,8 +21,11 @@ from gateway.core.events import (
     InstallationChange,
     Member,
     Reaction,
+    Viewed,
+    ViewedKind,
 )
 from gateway.sandbox.slack import SlackSandbox
+from tests.adapters.slack.acts import BOT, message
 from tests.adapters.slack.conftest import ANN, CHANNEL, TEAM, Door, Listening
 from tests.adapters.slack.payloads import load
 from tests.support.waiting import eventually
@@ -160,3 +168,61 @@ async def test_a_command_that_was_not_stored_is_an_error_to_its_user(
     assert ([envelope_id], 1) == (list(slack.given_up), len(slack.deliveries))
     assert ["store_error"] == door.unacknowledged
     assert listening.health is None
+
+
+@pytest.mark.usefixtures("listening")
+async def test_what_somebody_looks_at_comes_with_what_they_write(
+    slack: SlackSandbox, door: Door
+) -> None:
+    """To the agent, in their talk with it, and nowhere else; that they looked is a record alone."""
+    acts: list[Callable[[], str]] = [
+        lambda: slack.say(TEAM, DIRECT, ANN, "before"),
+        lambda: slack.look_at(TEAM, ANN, "C0NEWS"),
+        lambda: slack.open_home(TEAM, ANN, DIRECT),
+        lambda: slack.say(TEAM, DIRECT, ANN, "what is this?"),
+        lambda: slack.say(TEAM, CHANNEL, ANN, "to all"),
+    ]
+    for act in acts:
+        # One after the other: which socket an event comes by is Slack's choice.
+        act()
+        await slack.settled(5)
+
+    seen = (Viewed(kind=ViewedKind.CHANNEL, id="C0NEWS"),)
+    assert [
+        (EventKind.MESSAGE_CREATED, ()),
+        (EventKind.UNSUPPORTED, ()),
+        (EventKind.CONVERSATION_OPENED, seen),
+        (EventKind.MESSAGE_CREATED, seen),
+        (EventKind.MESSAGE_CREATED, ()),
+    ] == [(each.kind, each.viewing) for each in door.accepted]
+
+
+@pytest.mark.usefixtures("listening")
+async def test_an_organisations_app_loses_a_workspace(slack: SlackSandbox, door: Door) -> None:
+    """The event names the organisation, and the workspace inside."""
+    slack.add_team("T0ORGA", enterprise_id="E0ORG", is_enterprise_install=True)
+    slack.revoke_access("T0ORGA")
+    slack.grant_access("T0ORGA", "xoxb-org")
+    await slack.settled(5)
+
+    gone, back = InstallationChange.UNINSTALLED, InstallationChange.INSTALLED
+    assert [("T0ORGA", "E0ORG", Installation(change=each)) for each in (gone, back)] == [
+        (each.conversation.workspace, each.enterprise, each.detail) for each in door.accepted
+    ]
+
+
+@pytest.mark.usefixtures("listening")
+async def test_a_group_of_people_is_heard_and_answered_in_its_thread(
+    slack: SlackSandbox, sender: SlackSender, door: Door
+) -> None:
+    """Like a channel, and known as a group."""
+    slack.add_channel(TEAM, "G0GROUP", "mpim")
+    asked = slack.say(TEAM, "G0GROUP", ANN, "hello", mention=True)
+    await slack.settled(5)
+    heard = door.accepted[0]
+    assert (ConversationKind.GROUP, True) == (heard.conversation_kind, heard.mentioned)
+
+    answer = msgspec.structs.replace(message(), conversation=heard.conversation)
+    await sender.send(answer, BOT)
+    [said] = slack.bot_messages(TEAM, "G0GROUP")
+    assert asked == said.thread_ts

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.markdown.clean import cleaned
-from adapters.slack.outbound import MAX_TEXT_CHARS, post_message_call, render
+from adapters.slack.outbound import MAX_MARKDOWN_CHARS, post_message_call, render
 from gateway.core.conversations import ConversationRef
 from gateway.core.ids import MessageId, Platform, WorkspaceId
 from gateway.core.messages import OutboundMessage
@@ -54,15 +54,20 @@ MARKDOWN = st.lists(
 @settings(max_examples=400, deadline=None)
 @given(MARKDOWN | st.text(max_size=300), st.sampled_from([1, 1, 1, 60]))
 def test_any_markdown_is_rendered(markdown: str, times: int) -> None:
-    """Parts are short enough, none is blank, every `<` is a link of ours, fences are in pairs."""
+    """Parts are short enough, none is blank, no `<` could be a mention, fences are in pairs; as
+    mrkdwn, too.
+    """
     source = markdown * times
     parts = render(source)
     assert bool(cleaned(source).strip()) == bool(parts)
     for part in parts:
-        assert 0 < len(part) <= MAX_TEXT_CHARS
+        assert 0 < len(part) <= MAX_MARKDOWN_CHARS
         assert part.strip()
-        assert not re.search(r"<(?!https?://|mailto:)", part)
-        assert part.count("```") % 2 == 0
+        assert not re.search(r"<[@#!]|@(?:channel|here|everyone)", part)
+        text = str(post_message_call(message(None, text=part))["text"])
+        assert text.strip()
+        assert not re.search(r"<(?!https?://|mailto:)|@(?:channel|here|everyone)", text)
+        assert text.count("```") % 2 == 0
 
 
 WORDS = st.lists(st.text("abcxyz", min_size=1, max_size=8), min_size=1, max_size=60)
@@ -102,13 +107,13 @@ def test_markdown_without_text_is_shown_as_written(markdown: str) -> None:
 
 def test_a_long_answer_becomes_few_parts() -> None:
     """As many as its length asks for, with code in full."""
-    code = "\n".join(f"line {number} `x`" for number in range(1_000))
+    code = "\n".join(f"line {number} `x`" for number in range(3_000))
     parts = render(f"before\n\n```\n{code}\n```\n\nafter")
-    assert 4 == len(parts)
+    assert 5 == len(parts)
     assert parts[-1].endswith("```\n\nafter")
 
 
-def message(thread: str | None, part: int = 1) -> OutboundMessage:
+def message(thread: str | None, part: int = 1, text: str = "*hi*") -> OutboundMessage:
     """A message for a channel."""
     return OutboundMessage(
         id=MessageId("msg_0000"),
@@ -118,7 +123,7 @@ def message(thread: str | None, part: int = 1) -> OutboundMessage:
             channel="C0GENERAL",
             thread=thread,
         ),
-        text="*hi*",
+        text=text,
         part=part,
     )
 
@@ -127,14 +132,15 @@ def test_the_call_names_the_thread_and_carries_the_marker() -> None:
     """The marker is how the message is found again after a lost answer."""
     expected = {
         "channel": "C0GENERAL",
-        "text": "*hi*",
+        "text": "_hi_",
+        "blocks": [{"type": "markdown", "text": "*hi*"}],
         "mrkdwn": True,
         "unfurl_links": False,
         "unfurl_media": False,
         "thread_ts": "1700000000.000100",
         "metadata": {
             "event_type": "channel_gateway_message",
-            "event_payload": {"marker": "msg_0000-2"},
+            "event_payload": {"marker": "msg_0000-2", "workspace": "T0AAAAAAA"},
         },
     }
     assert expected == post_message_call(message("1700000000.000100", part=2))

@@ -38,10 +38,10 @@ async def test_an_answer_stands_in_its_thread(slack: SlackSandbox, sender: Slack
     root = slack.say(TEAM, CHANNEL, ANN, "hello")
     sent = await sender.send(message(root, part=2), BOT)
     (posted,) = slack.bot_messages(TEAM, CHANNEL)
-    assert ("*hi*", root, sent.id) == (posted.text, posted.thread_ts, posted.ts)
+    assert ("_hi_", root, sent.id) == (posted.text, posted.thread_ts, posted.ts)
     assert {
         "event_type": "channel_gateway_message",
-        "event_payload": {"marker": "msg_0000-2"},
+        "event_payload": {"marker": "msg_0000-2", "workspace": TEAM},
     } == posted.metadata
     assert sent.sent_at is not None
     assert abs(sent.sent_at - datetime.now(UTC)).total_seconds() < 60

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from adapters.slack import writing
 from adapters.slack.outbound import post_message_call
 from adapters.slack.sender import SlackSender
 from gateway.core.components import Button, Buttons, Card, Component, Feedback, Option, Select
@@ -59,22 +60,60 @@ async def test_the_text_stands_above_the_components(
     await sender.send(with_parts(components=BUTTONS), BOT)
     (posted,) = slack.bot_messages(TEAM, CHANNEL)
     blocks: Any = posted.blocks
-    assert ["section", "actions"] == [block["type"] for block in blocks]
-    assert ("*hi*", "*hi*") == (posted.text, blocks[0]["text"]["text"])
+    assert [{"type": "markdown", "text": "*hi*"}, "actions"] == [blocks[0], blocks[1]["type"]]
+    assert "_hi_" == posted.text
     assert ["Yes", "No"] == [each["text"]["text"] for each in blocks[1]["elements"]]
 
 
-@pytest.mark.parametrize("chars", [0, 3_000, 3_900])
+@pytest.mark.parametrize("chars", [0, 3_000, 12_000])
+@pytest.mark.parametrize("fault", [None, ApiError("msg_blocks_too_long")])
 async def test_slack_takes_every_component_with_a_text_of_any_length(
-    slack: SlackSandbox, sender: SlackSender, chars: int
+    slack: SlackSandbox, sender: SlackSender, chars: int, fault: Fault | None
 ) -> None:
-    """A section holds 3,000 characters and a message more; the text is there in full."""
-    text = ("word " * 1_000)[:chars].strip()
+    """As Markdown, and as sections where Slack does not take it; the text is there in full."""
+    text = ("word " * 2_400)[:chars].strip()
+    if fault is not None and text:
+        slack.fail_next("chat.postMessage", fault)
     await sender.send(with_parts(text=text, components=EVERYTHING), BOT)
     (posted,) = slack.bot_messages(TEAM, CHANNEL)
     blocks: Any = posted.blocks
-    shown = " ".join(each["text"]["text"] for each in blocks if each["type"] == "section")
-    assert shown.split().count("word") == text.split().count("word")
+    kind = "markdown" if fault is None else "section"
+    shown = [each["text"] for each in blocks if each["type"] == kind and "text" in each]
+    words = " ".join(each if isinstance(each, str) else each["text"] for each in shown).split()
+    assert words.count("word") == posted.text.split().count("word") == text.split().count("word")
+
+
+async def test_markdown_that_slack_refuses_is_said_in_mrkdwn(
+    slack: SlackSandbox, sender: SlackSender
+) -> None:
+    """It stands there once, and can be found; nobody is mentioned who was not before."""
+    slack.fail_next("chat.postMessage", ApiError("invalid_blocks"))
+    text = "**Hi** <@U0ANN> <\u200b!channel>"
+    await sender.send(with_parts(text=text), BOT)
+    (posted,) = slack.bot_messages(TEAM, CHANNEL)
+    assert ("*Hi* <@U0ANN> &lt;\u200b!channel&gt;", None) == (posted.text, posted.blocks)
+    assert await sender.find_sent(message(), BOT) is not None
+
+
+async def test_a_refusal_that_took_long_is_not_answered_at_once(
+    slack: SlackSandbox, sender: SlackSender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else may be at it by now: another attempt asks, and nothing is in doubt."""
+    monkeypatch.setattr(writing, "AGAIN_WITHIN_S", -1.0)
+    slack.fail_next("chat.postMessage", ApiError("invalid_blocks"))
+    error = await failure(sender.send(message(), BOT))
+    assert (Reason.PLATFORM_REJECTED, False, False, None) == verdict(error)
+    assert [] == slack.bot_messages(TEAM, CHANNEL)
+
+
+async def test_components_that_slack_refuses_are_refused(
+    slack: SlackSandbox, sender: SlackSender
+) -> None:
+    """A text in mrkdwn does not make them better."""
+    slack.fail_next("chat.postMessage", ApiError("invalid_blocks"), times=2)
+    error = await failure(sender.send(with_parts(components=BUTTONS), BOT))
+    assert REFUSED == verdict(error)
+    assert [] == slack.bot_messages(TEAM, CHANNEL)
 
 
 async def test_a_payload_of_the_agents_own_is_merged(
@@ -90,7 +129,7 @@ async def test_a_payload_of_the_agents_own_is_merged(
     (posted,) = slack.bot_messages(TEAM, CHANNEL)
     blocks: Any = posted.blocks
     assert ["header", "actions"] == [block["type"] for block in blocks]
-    assert (raw["attachments"], "*hi*") == (posted.attachments, posted.text)
+    assert (raw["attachments"], "_hi_") == (posted.attachments, posted.text)
     assert await sender.find_sent(message(), BOT) is not None
 
 
@@ -175,7 +214,7 @@ async def test_a_message_for_one_user_is_seen_by_nobody_else(
     parts = {"visible_to": ANN, "components": BUTTONS, "raw": {"unfurl_links": True}}
     sent = await sender.send(msgspec.structs.replace(message(root), **parts), BOT)
     (shown,) = slack.ephemerals(TEAM, CHANNEL)
-    assert (ANN, root, "*hi*", sent.id) == (
+    assert (ANN, root, "_hi_", sent.id) == (
         shown.visible_to,
         shown.thread_ts,
         shown.text,

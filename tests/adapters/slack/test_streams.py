@@ -13,9 +13,10 @@ from adapters.slack.config import SlackConfig
 from adapters.slack.sender import SlackSender
 from gateway.core.components import Button, Buttons
 from gateway.core.deliveries import Reason
-from gateway.core.errors import SendError, StreamEndedError, StreamRefusedError
+from gateway.core.errors import LeaseLostError, SendError, StreamEndedError, StreamRefusedError
 from gateway.core.ids import MessageId
 from gateway.core.messages import OutboundMessage, SentRef, StreamFinish, StreamStart
+from gateway.core.tenants import Credential
 from gateway.sandbox.slack import (
     ApiError,
     Fault,
@@ -80,14 +81,37 @@ async def test_it_grows_and_ends_rendered(slack: SlackSandbox, sender: SlackSend
     await sender.append(ref, "lo** you", BOT)
     grown = texts(slack)
     row = Buttons(buttons=(Button(id="ok", label="OK"),))
-    ended = await sender.finish(finish(stream, "*Hello* you", components=(row,)), ref, BOT)
+    ended = await sender.finish(
+        finish(stream, "**Hello** you", components=(row,)), ref, lambda: BOT
+    )
 
     [message] = slack.bot_messages(TEAM, CHANNEL)
     assert (["**Hello** you"], "*Hello* you", sent.id) == (grown, message.text, ended.id)
     assert stream.conversation.thread == message.thread_ts
-    assert (message.metadata or {})["event_payload"] == {"marker": "msg_0001-1"}
+    assert (message.metadata or {})["event_payload"] == {
+        "marker": "msg_0001-1",
+        "workspace": TEAM,
+    }
     blocks = [each for each in message.blocks or [] if isinstance(each, dict)]
-    assert ["section", "actions"] == [each["type"] for each in blocks]
+    assert [("markdown", "**Hello** you"), ("actions", None)] == [
+        (each["type"], each.get("text")) for each in blocks
+    ]
+
+
+async def test_every_call_of_its_end_is_asked_for(slack: SlackSandbox, sender: SlackSender) -> None:
+    """Who has lost the lease in between sets no text: a successor may have set a later one."""
+    ref = await begun(slack, sender)
+    keys = [BOT]
+
+    def key() -> Credential:
+        if not keys:
+            raise LeaseLostError("lost")
+        return keys.pop()
+
+    with pytest.raises(LeaseLostError):
+        await sender.finish(finish(start(None), "One two"), ref, key)
+    assert ["One"] == texts(slack)
+    assert ["chat.startStream", "chat.stopStream"] == methods(slack)
 
 
 async def test_one_without_a_text_can_begin(slack: SlackSandbox, sender: SlackSender) -> None:
@@ -201,7 +225,7 @@ async def test_what_slack_has_ended_grows_no_more_and_can_be_ended(
     ref = await begun(slack, sender)
     with pytest.raises(StreamEndedError) as caught:
         await sender.append(ref, " two", BOT)
-    await sender.finish(finish(start(None), "One two"), ref, BOT)
+    await sender.finish(finish(start(None), "One two"), ref, lambda: BOT)
     assert (False, ["One two"]) == (caught.value.by_user, texts(slack))
 
 
@@ -214,8 +238,8 @@ async def test_an_end_can_be_repeated(
     ref = await begun(slack, sender)
     end = finish(start(None), "One two")
     slack.fail_next(method, fault)
-    error = await failure(sender.finish(end, ref, BOT))
-    await sender.finish(end, ref, BOT)
+    error = await failure(sender.finish(end, ref, lambda: BOT))
+    await sender.finish(end, ref, lambda: BOT)
     assert (False, False, ["One two"]) == (error.ambiguous, error.permanent, texts(slack))
 
 
@@ -228,7 +252,7 @@ async def test_a_users_will_is_told(slack: SlackSandbox, sender: SlackSender, me
     if method == "chat.appendStream":
         error = await failure(sender.append(ref, " two", BOT))
     else:
-        error = await failure(sender.finish(finish(start(None), "One two"), ref, BOT))
+        error = await failure(sender.finish(finish(start(None), "One two"), ref, lambda: BOT))
     assert isinstance(error, StreamEndedError)
     assert (True, ["One"]) == (error.by_user, texts(slack))
 

@@ -19,11 +19,12 @@ from plugin_bridge.client import AgentClient
 from tests.e2e.faults.load import ACME, AMPLE, GLOBEX, QUICK, SHORT, team_of
 from tests.support.conservation import ENDS
 from tests.support.evidence import account, idle, records
+from tests.support.slack import shown
 from tests.support.waiting import eventually
 
 TEAM = team_of(ACME)
 ANNA = "U0ANNA"
-LONG = "\n\n".join(letter * 3_000 for letter in "abc")
+LONG = "\n\n".join(letter * 9_000 for letter in "abc")
 """Three parts, whatever is in front of it."""
 
 _OF_WORK = (
@@ -157,7 +158,7 @@ class Speech:
 
     def texts(self, place: str) -> list[str]:
         """The texts that stand there."""
-        return [each.text for each in self.seen(place)]
+        return [shown(each) for each in self.seen(place)]
 
     async def shown(self, place: str, text: str, *, timeout_s: float = 15) -> None:
         """Wait until something that stands there holds this text."""

@@ -13,6 +13,7 @@ from adapters.slack.config import SlackConfig
 from adapters.slack.oauth.tokens import AppKeys, SlackTokens
 from gateway.core.clock import utc_now
 from gateway.core.errors import SendError
+from gateway.core.ids import WorkspaceId
 from gateway.core.installs import Standing
 from gateway.core.tenants import Credential
 from gateway.sandbox.slack import ApiError, HttpStatus, ResetBefore, SlackSandbox
@@ -104,7 +105,9 @@ async def test_a_refresh_token_works_once(
     new = await tokens.exchange(await code_of(slack, session), REDIRECT)
     renewed = await tokens.renew(new.refresh_token or "")
 
-    assert Standing.VALID is await tokens.standing(Credential(bot_token=renewed.bot_token))
+    assert Standing.VALID is await tokens.standing(
+        Credential(bot_token=renewed.bot_token), WorkspaceId(ALPHA)
+    )
     assert "xox" not in repr(renewed)
     with pytest.raises(SendError, match="invalid_refresh_token"):
         await tokens.renew(new.refresh_token or "")
@@ -152,7 +155,9 @@ async def test_a_token_is_void_when_slack_says_so_and_only_then(
         # Twice: aiohttp asks again by itself when a connection breaks under a GET.
         slack.fail_next("auth.test", fault, times=2)
 
-    assert standing is await tokens.standing(Credential(bot_token=f"xoxb-{ALPHA}"))
+    assert standing is await tokens.standing(
+        Credential(bot_token=f"xoxb-{ALPHA}"), WorkspaceId(ALPHA)
+    )
 
 
 async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession) -> None:
@@ -195,3 +200,27 @@ async def test_an_answer_that_says_nothing_is_an_error(
             await tokens.exchange("code", REDIRECT)
         with pytest.raises(SendError):
             await tokens.renew("xoxe-1-none")
+
+
+async def test_an_organisations_token_counts_where_its_app_was_given(
+    slack: SlackSandbox, tokens: SlackTokens
+) -> None:
+    """However many workspaces there are; where that cannot be asked, nothing is known."""
+    org = Credential(bot_token="xoxb-org")
+    for number in range(1_200):
+        slack.add_team(
+            f"T0ORG{number}",
+            bot_token=org.bot_token,
+            enterprise_id="E0ORG",
+            is_enterprise_install=True,
+        )
+    first, last = WorkspaceId("T0ORG0"), WorkspaceId("T0ORG1199")
+    assert Standing.VALID is await tokens.standing(org, last)
+    slack.revoke_access(last)
+    assert Standing.VOID is await tokens.standing(org, last)
+    assert Standing.VALID is await tokens.standing(org, first)
+    assert Standing.VALID is await tokens.standing(org, WorkspaceId("E0ORG"))
+    slack.grant_access(last, org.bot_token)
+    assert Standing.VALID is await tokens.standing(org, last)
+    slack.fail_next("auth.teams.list", HttpStatus(500))
+    assert Standing.UNKNOWN is await tokens.standing(org, last)

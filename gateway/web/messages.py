@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Protocol
 
 import msgspec
-import structlog
 from msgspec import Meta
 
 from gateway.core.conversations import ConversationRef
@@ -22,6 +21,7 @@ from gateway.egress.requests import (
     Submitted,
 )
 from gateway.store.ledger import MessageStatus as Recorded
+from gateway.telemetry.logs import wide_event
 from gateway.web.errors import ApiError
 from gateway.web.models import (
     ConversationText,
@@ -35,8 +35,6 @@ from gateway.web.models import (
 from gateway.web.operations import Call, Caller, Code, Operation
 from gateway.web.refusals import granted
 from gateway.web.scope import check_scope
-
-log = structlog.get_logger()
 
 _OF_WRITES: Final = (
     Code.UNKNOWN_CONVERSATION,
@@ -279,7 +277,7 @@ class MessageOperations:
 
 def queued(caller: Caller, request: str, result: Submitted) -> Queued:
     """Tell of what was stored."""
-    log.info(
+    wide_event(
         "request.queued",
         request=request,
         tenant_id=caller.tenant,

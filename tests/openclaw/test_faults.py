@@ -17,7 +17,7 @@ from tests.openclaw.program import EVENTS
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 
 def ends(stage: Stage, place: Place, words: str) -> list[str]:

@@ -13,7 +13,7 @@ from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME_TEAM, GLOBEX_TEAM
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 
 def target(stage: Stage, place: Place) -> str:

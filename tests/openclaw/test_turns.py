@@ -11,7 +11,7 @@ from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.worlds import GLOBEX, GLOBEX_TEAM
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 
 async def test_a_direct_message_is_answered(stage: Stage) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.openclaw.install import Installed
 from tests.openclaw.program import PLUGIN
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 MAX_FILE_LINES = 300
 

@@ -53,6 +53,12 @@ class PlatformSide(Protocol):
     def press(self, place: Place, message: Seen, button: str, *, user: str = ANNA) -> None:
         """Press a button by its label."""
 
+    def change(self, place: Place, message_id: str, text: str) -> None:
+        """Edit what a person has written."""
+
+    def react(self, place: Place, message_id: str, emoji: str, *, user: str = ANNA) -> None:
+        """Put an emoji on a message, by its name."""
+
     def seen(self, place: Place) -> list[Seen]:
         """What the bot has posted there, oldest first; previews and answers alike."""
 
@@ -104,6 +110,14 @@ class SlackSide:
         found = self._message(place, message.id)
         action = next(each for each in _buttons(found) if each["text"]["text"] == button)
         self._sandbox.press(place.workspace, place.channel, user, message.id, action["action_id"])
+
+    def change(self, place: Place, message_id: str, text: str) -> None:
+        """As its author."""
+        self._sandbox.edit(place.workspace, place.channel, message_id, text)
+
+    def react(self, place: Place, message_id: str, emoji: str, *, user: str = ANNA) -> None:
+        """Without colons."""
+        self._sandbox.react(place.workspace, place.channel, user, message_id, emoji)
 
     def seen(self, place: Place) -> list[Seen]:
         """Of a thread only what stands in it."""

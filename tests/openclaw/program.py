@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,12 @@ TOKEN = "sandbox-operator-token"
 HOOKS_TOKEN = "sandbox-hooks-token"
 EVENTS = "/aegis/v1/events"
 READY = "takes deliveries at"
+
+PATIENCE_S = 240.0
+"""Until what has to come true must have: no figure, only the end of hope on a slow machine."""
+
+STOP_S = 15.0
+"""Until a container that does not stop is ended."""
 
 
 @dataclass(slots=True)
@@ -73,7 +80,7 @@ class OpenClaw:
                 start_new_session=True,
             )
 
-    async def ready(self, timeout_s: float = 120.0) -> None:
+    async def ready(self) -> None:
         """Wait until the channel takes deliveries."""
         async with aiohttp.ClientSession(self.url) as session:
 
@@ -86,7 +93,7 @@ class OpenClaw:
                 except (aiohttp.ClientError, OSError):
                     return False
 
-            await eventually(healthy, timeout_s=timeout_s)
+            await eventually(healthy, timeout_s=PATIENCE_S)
 
     async def is_idle(self) -> bool:
         """Tell whether no delivery waits for its turn's end."""
@@ -96,10 +103,17 @@ class OpenClaw:
         ):
             return bool((await response.json())["pending"] == 0)
 
+    def received(self) -> int:
+        """How many deliveries its inbox knows, those that are done included."""
+        inbox = self.folder / "state" / "aegis" / "aegis.sqlite"
+        with contextlib.closing(sqlite3.connect(f"file:{inbox}?mode=ro", uri=True)) as opened:
+            count: int = opened.execute("SELECT count(*) FROM inbox").fetchone()[0]
+            return count
+
     async def reloaded(self) -> None:
         """Wait until it has taken up what `configure` has changed, without a restart."""
         before = self.log().count(READY)
-        await eventually(lambda: self.log().count(READY) > before, timeout_s=30)
+        await eventually(lambda: self.log().count(READY) > before, timeout_s=PATIENCE_S)
         await self.ready()
 
     async def kill(self) -> None:
@@ -112,7 +126,7 @@ class OpenClaw:
             return
         self.process.terminate()
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(STOP_S):
                 await self.process.wait()
         except TimeoutError:
             pass

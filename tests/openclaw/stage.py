@@ -19,12 +19,9 @@ from gateway.demo.world import Company, World, open_world
 from tests.openclaw.install import Installed
 from tests.openclaw.model import Model, open_model
 from tests.openclaw.platforms import Place, PlatformSide, Seen, SlackSide
-from tests.openclaw.program import EVENTS, OpenClaw
+from tests.openclaw.program import EVENTS, PATIENCE_S, OpenClaw
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME, ACME_TEAM, GLOBEX, PATIENT, QUICK, companies
-
-TURN_S = 45.0
-"""Until an answer must be there: the first turn after a start takes seconds."""
 
 
 @dataclass(slots=True)
@@ -56,16 +53,14 @@ class Stage:
         """A channel that nothing has been said in."""
         return self.side.channel(ACME_TEAM, f"TRY{next(self._keys)}")
 
-    async def answer(
-        self, place: Place, condition: Callable[[Seen], bool], *, timeout_s: float = TURN_S
-    ) -> Seen:
+    async def answer(self, place: Place, condition: Callable[[Seen], bool]) -> Seen:
         """Wait for a message of the bot's that is so."""
 
         def found() -> Seen | None:
             return next(filter(condition, self.side.seen(place)), None)
 
         try:
-            return await eventually(found, timeout_s=timeout_s)
+            return await eventually(found, timeout_s=PATIENCE_S)
         except AssertionError as exc:
             texts = [text[:200] for text in self.texts(place)]
             log = self.acme.log()[-3000:]
@@ -78,7 +73,7 @@ class Stage:
     async def settled(self, tenant: TenantId = ACME) -> None:
         """Wait until the container has nothing left to do."""
         container = self.containers[tenant]
-        await eventually(container.is_idle, timeout_s=TURN_S)
+        await eventually(container.is_idle, timeout_s=PATIENCE_S)
 
     async def restart_gateway(self) -> None:
         """End the gateway as a power cut would, and start it again where it was."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.openclaw.platforms import BEN
+from tests.openclaw.program import PATIENCE_S
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.worlds import GLOBEX, GLOBEX_TEAM
@@ -121,7 +122,7 @@ async def test_stop_ends_a_running_turn(stage: Stage) -> None:
     stage.side.say(place, "/stop")
     said = await stage.answer(place, lambda each: "abort" in each.text.lower())
     await stage.settled()
-    await eventually(lambda: stage.texts(place) == [said.text], timeout_s=20)
+    await eventually(lambda: stage.texts(place) == [said.text], timeout_s=PATIENCE_S)
 
     assert 0 == stage.model.running
 
@@ -133,7 +134,7 @@ async def test_what_was_said_meanwhile_comes_along(stage: Stage) -> None:
     root = stage.side.say(place, "do:echo hello")
     await stage.answer(place, lambda each: "You said: hello" in each.text)
     slack.say(place.workspace, place.channel, BEN, "lunch is at noon", thread_ts=root)
-    await slack.settled(timeout_s=10)
+    await slack.settled(timeout_s=PATIENCE_S)
     stage.side.say(replace(place, thread=root), "do:recall lunch is at noon")
     seen = await stage.answer(place, lambda each: "lunch is at noon: " in each.text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -101,9 +102,10 @@ async def test_a_file_over_the_limit_is_not_lost_in_silence(stage: Stage) -> Non
     stage.side.say(place, f"do:file {big}")
     await stage.answer(place, lambda each: "big.txt" in each.text)
     await stage.settled()
+    [seen] = stage.side.seen(place)
 
-    assert [] == [name for each in stage.side.seen(place) for name in each.files]
-    assert stage.texts(place) == ["?"]
+    assert seen.text.startswith("Here it is.")
+    assert [] == list(seen.files)
 
 
 async def test_another_tenants_conversation_is_refused(stage: Stage) -> None:
@@ -163,6 +165,19 @@ async def test_what_was_sent_is_changed_and_removed(stage: Stage) -> None:
     await invoke(stage, **where, action="delete", messageId=message_id)
 
     assert await eventually(lambda: stage.texts(place) == [], timeout_s=PATIENCE_S)
+
+
+async def test_an_approval_is_given_in_words(stage: Stage) -> None:
+    """Where nobody can press."""
+    place = stage.direct()
+    call = json.dumps({"name": "exec", "arguments": {"command": "echo approved-in-words"}})
+    stage.side.say(place, f"do:tool {call}")
+    asked = await stage.answer(place, lambda each: "/approve " in each.text)
+    [command] = re.findall(r"/approve \S+ allow-once", asked.text)
+    stage.side.say(place, command)
+    await stage.answer(place, lambda each: each.text == "Done.")
+
+    assert any("approved-in-words" == each.get("content") for each in stage.model.prompts[-1])
 
 
 async def test_an_approval_is_given_by_a_button(stage: Stage) -> None:

@@ -96,10 +96,22 @@ async def test_the_commands_name_the_container_and_its_folder(cli: CommandLine) 
 
     printed = (await cli.done(*SETUP, "--folder", "/data/open claw")).out
 
-    assert "docker cp aegis acme-openclaw:'/data/open claw/aegis'\n" in printed
+    assert "docker cp aegis/. acme-openclaw:'/data/open claw/aegis'\n" in printed
     assert "docker exec acme-openclaw openclaw channels status --probe\n" in printed
-    assert "cp -R aegis '/data/open claw/aegis'\n" in printed
+    assert "cp -R aegis/. '/data/open claw/aegis'\n" in printed
     assert "openclaw config patch --file aegis.patch.json\n" in printed
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "10.0.0.7", "claw.example.com", "[::1]"]
+)
+async def test_an_address_is_no_containers_name(cli: CommandLine, host: str) -> None:
+    """Then the tenant's name is the best guess."""
+    await cli.done("tenant", "add", "acme", "--endpoint", f"http://{host}:18789{EVENTS_PATH}")
+
+    printed = (await cli.done(*SETUP)).out
+
+    assert "docker restart acme\n" in printed
 
 
 async def test_what_is_still_to_be_done_is_told(cli: CommandLine) -> None:

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -35,16 +36,20 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if asked or collection_path.suffix != ".py" else True
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip from one place, so that it is said in one line, however many tests there are."""
+    if "openclaw_program" in getattr(item, "fixturenames", ()):
+        program = _program()
+        if isinstance(program, str):
+            pytest.skip(program)
+
+
 @pytest.fixture(scope="session")
 def openclaw_program() -> Installed:
-    """Node.js and OpenClaw, or words why not."""
-    free = _free_bytes()
-    if free < MIN_FREE_BYTES:
-        pytest.skip(f"two OpenClaws need 6 GB of free memory, there are {free / 1024**3:.1f} GB")
-    try:
-        return installed(default_cache())
-    except MissingError as exc:
-        pytest.skip(f"OpenClaw is not here: {exc}")
+    """Node.js and OpenClaw."""
+    program = _program()
+    assert not isinstance(program, str), program
+    return program
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +73,18 @@ async def stage(
         await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     finally:
         await server.close()
+
+
+@cache
+def _program() -> Installed | str:
+    """Node.js and OpenClaw, or words why not."""
+    free = _free_bytes()
+    if free < MIN_FREE_BYTES:
+        return f"two OpenClaws need 6 GB of free memory, there are {free / 1024**3:.1f} GB"
+    try:
+        return installed(default_cache())
+    except MissingError as exc:
+        return f"the real OpenClaw is not here: {exc}"
 
 
 def _free_bytes() -> float:

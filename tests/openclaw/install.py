@@ -16,6 +16,8 @@ from pathlib import Path
 NODE_VERSION = "24.21.0"
 OPENCLAW_VERSION = "2026.9.6"
 _INSTALL_S = 600.0
+# By default a registry that is away is known for one after 70 seconds.
+_OPTIONS = ("--no-audit", "--no-fund", "--fetch-retry-mintimeout=1000")
 _UNREACHABLE = re.compile(
     r"code (E(?:CONN\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|NETUNREACH|HOSTUNREACH|5\d\d)"
     r"|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT)\b"
@@ -78,7 +80,7 @@ def _install(folder: Path, package: str, *, path: str | None = None) -> None:
     (folder / "package.json").write_text('{"private": true}')
     try:
         done = subprocess.run(  # the package manager of this machine
-            [npm, "install", "--no-audit", "--no-fund", package],
+            [npm, "install", *_OPTIONS, package],
             cwd=folder,
             env={**os.environ, "PATH": path or os.environ["PATH"]},
             capture_output=True,

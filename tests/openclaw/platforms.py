@@ -65,6 +65,9 @@ class PlatformSide(Protocol):
     def reactions(self, place: Place, message_id: str) -> list[str]:
         """The emoji on a message."""
 
+    def at_work(self, place: Place) -> list[str]:
+        """What was shown in a thread while the bot was at work."""
+
     def posted_last(self, workspace: WorkspaceId) -> Place | None:
         """Where the bot spoke last."""
 
@@ -137,6 +140,12 @@ class SlackSide:
     def reactions(self, place: Place, message_id: str) -> list[str]:
         """By their Slack names."""
         return list(self._message(place, message_id).reactions)
+
+    def at_work(self, place: Place) -> list[str]:
+        """Status lines."""
+        where = (place.workspace, place.channel, place.thread)
+        shown = [s for s in self._sandbox.statuses if s.text]
+        return [s.text for s in shown if where == (s.team_id, s.channel_id, s.thread_ts)]
 
     def posted_last(self, workspace: WorkspaceId) -> Place | None:
         """From the calls that it made."""

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import sqlite3
@@ -61,7 +62,7 @@ class OpenClaw:
     def configure(self, **section: object) -> None:
         """Write its configuration; what is given changes `channels.aegis`."""
         self.section |= section
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         self.workspace.mkdir(parents=True, exist_ok=True)
         (self.folder / "openclaw.json").write_text(json.dumps(self._config(), indent=2))
 
@@ -214,7 +215,11 @@ class OpenClaw:
         }
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port for a server that comes later, and again after it was killed: none of those that the
+    system lends to connections (https://docs.kernel.org/networking/ip-sysctl.html, from 32768 on).
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("there is no free port")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from gateway.demo.world import Company, World, open_world
 from tests.openclaw.install import Installed
 from tests.openclaw.model import Model, open_model
 from tests.openclaw.platforms import Place, PlatformSide, Seen, SlackSide
-from tests.openclaw.program import EVENTS, PATIENCE_S, OpenClaw
+from tests.openclaw.program import EVENTS, PATIENCE_S, OpenClaw, free_port
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME, ACME_TEAM, GLOBEX, PATIENT, QUICK, companies
 
@@ -112,7 +111,7 @@ async def open_stage(
             models=models,
             containers={},
             side=SlackSide(world.slack),
-            gateway_port=_free_port(),
+            gateway_port=free_port(),
         )
         for tenant in (ACME, GLOBEX):
             container = OpenClaw(installed, folder / tenant, models[tenant].url)
@@ -139,9 +138,3 @@ async def _move_in(stage: Stage, tenant: TenantId, container: OpenClaw) -> None:
         tenant, lambda spec: msgspec.structs.replace(spec, endpoint_url=url)
     )
     await container.start()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

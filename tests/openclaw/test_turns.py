@@ -67,6 +67,15 @@ async def test_an_answer_is_seen_to_grow(stage: Stage) -> None:
     assert whole.id == partial.id
 
 
+async def test_a_turn_is_seen_to_be_at_work(stage: Stage) -> None:
+    """Before there is anything to read."""
+    place = stage.channel()
+    root = stage.side.say(place, "do:echo at work")
+    await stage.answer(place, lambda each: "at work" in each.text)
+
+    assert [] != stage.side.at_work(replace(place, thread=root))
+
+
 async def test_nine_thousand_characters_arrive_whole(stage: Stage) -> None:
     """In parts, in order, with nothing lost."""
     place = stage.direct()

@@ -147,6 +147,10 @@ def _notes(spec: TenantSpec, gateway_url: str, secrets: Secrets | None) -> list[
     if urlsplit(spec.endpoint_url).path != EVENTS_PATH:
         at = f"http://HOST:18789{EVENTS_PATH}"
         notes.append(f"the plugin listens at {EVENTS_PATH}: tenant set {spec.id} --endpoint {at}")
+    if spec.require_reply_token:
+        notes.append(
+            f"OpenClaw needs its key to speak: tenant set {spec.id} --no-require-reply-token"
+        )
     if urlsplit(gateway_url).hostname in _LOOPBACK:
         notes.append(f"a container cannot reach {gateway_url}: say another with --gateway-url")
     notes.append("gateway.bind has to let the gateway in, such as `lan`, when it runs elsewhere")

@@ -115,14 +115,18 @@ async def test_an_address_is_no_containers_name(cli: CommandLine, host: str) -> 
 
 
 async def test_what_is_still_to_be_done_is_told(cli: CommandLine) -> None:
-    """An endpoint that is not the plugin's, an address that no container reaches, no secrets."""
-    await cli.done("tenant", "add", "acme", "--endpoint", "http://acme-openclaw:18789/hook")
+    """An endpoint that is not the plugin's, an address that no container reaches, no secrets, a key
+    that may not speak.
+    """
+    endpoint = ("--endpoint", "http://acme-openclaw:18789/hook")
+    await cli.done("tenant", "add", "acme", *endpoint, "--require-reply-token")
 
     told = (await cli.done("openclaw", "setup", "acme")).err
 
     assert f"tenant set acme --endpoint http://HOST:18789{EVENTS_PATH}" in told
     assert "--gateway-url" in told
     assert "--new-secrets" in told
+    assert "tenant set acme --no-require-reply-token" in told
 
 
 @pytest.mark.parametrize(

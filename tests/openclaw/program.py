@@ -23,6 +23,7 @@ PLUGIN = Path(__file__).parents[2] / "plugin_bridge" / "openclaw"
 TOKEN = "sandbox-operator-token"
 HOOKS_TOKEN = "sandbox-hooks-token"
 EVENTS = "/aegis/v1/events"
+_SURFACES = ("responses", "chatCompletions")
 READY = "takes deliveries at"
 
 PATIENCE_S = 240.0
@@ -83,18 +84,15 @@ class OpenClaw:
 
     async def ready(self) -> None:
         """Wait until the channel takes deliveries."""
-        async with aiohttp.ClientSession(self.url) as session:
+        await eventually(self._takes_deliveries, timeout_s=PATIENCE_S)
 
-            async def healthy() -> bool:
-                if self.process is None or self.process.returncode is not None:
-                    raise AssertionError(f"OpenClaw ended:\n{self.log()[-3000:]}")
-                try:
-                    async with session.get("/aegis/v1/health") as response:
-                        return response.status == 200 and "protocol" in await response.text()
-                except (aiohttp.ClientError, OSError):
-                    return False
+    async def closed(self) -> None:
+        """Wait until the channel takes no deliveries, while OpenClaw runs on."""
 
-            await eventually(healthy, timeout_s=PATIENCE_S)
+        async def is_closed() -> bool:
+            return not await self._takes_deliveries()
+
+        await eventually(is_closed, timeout_s=PATIENCE_S)
 
     async def is_idle(self) -> bool:
         """Tell whether no delivery waits for its turn's end."""
@@ -173,6 +171,18 @@ class OpenClaw:
             **self.variables,
         }
 
+    async def _takes_deliveries(self) -> bool:
+        if self.process is None or self.process.returncode is not None:
+            raise AssertionError(f"OpenClaw ended:\n{self.log()[-3000:]}")
+        try:
+            async with (
+                aiohttp.ClientSession(self.url) as session,
+                session.get("/aegis/v1/health") as response,
+            ):
+                return response.status == 200 and "protocol" in await response.text()
+        except (aiohttp.ClientError, OSError):
+            return False
+
     async def _signal(self, which: signal.Signals) -> None:
         if self.process is None:
             return
@@ -192,6 +202,7 @@ class OpenClaw:
                 "port": self.port,
                 "auth": {"mode": "token", "token": TOKEN},
                 "controlUi": {"enabled": False},
+                "http": {"endpoints": {name: {"enabled": True} for name in _SURFACES}},
             },
             # Every command that the agent runs asks somebody first, in the chat it came from.
             "tools": {"exec": {"ask": "always", "security": "allowlist", "host": "gateway"}},

@@ -17,6 +17,7 @@ from tests.openclaw.program import EVENTS, PATIENCE_S
 from tests.openclaw.relay import open_relay
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
+from tests.support.worlds import ACME, GLOBEX, GLOBEX_TEAM
 
 pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
@@ -102,23 +103,27 @@ async def test_a_stored_delivery_survives_the_death_of_openclaw(stage: Stage) ->
 
 
 async def test_an_answer_is_said_once_when_openclaw_dies_over_it(stage: Stage) -> None:
-    """It was posted, but nobody heard so: after the restart the same key finds the same message."""
-    place = stage.direct()
+    """It was posted, but nobody heard so: after the restart the same key finds the same message.
+
+    The neighbour's container dies: three deaths in five minutes, and OpenClaw starts without its
+    channels (https://docs.openclaw.ai/gateway/restart-recovery).
+    """
+    place, container = stage.side.direct(GLOBEX_TEAM, "ONCE"), stage.containers[GLOBEX]
     async with open_relay(f"http://127.0.0.1:{stage.gateway_port}") as relay:
-        stage.acme.configure(gatewayUrl=relay.url, streaming=False)
-        await stage.acme.reloaded()
+        container.configure(gatewayUrl=relay.url, streaming=False)
+        await container.reloaded()
         relay.keeps_back = SEND
         stage.side.say(place, "do:echo to be said once")
         await stage.answer(place, lambda each: "to be said once" in each.text)
-        await stage.acme.kill()
+        await container.kill()
         relay.keeps_back = ""
-        await stage.acme.start()
-        await stage.acme.ready()
+        await container.start()
+        await container.ready()
         await eventually(lambda: len(relay.keys(SEND)) > 1, timeout_s=PATIENCE_S)
-        await stage.settled()
+        await stage.settled(GLOBEX)
         keys = relay.keys(SEND)
-        stage.acme.configure(gatewayUrl=relay.target, streaming=True)
-        await stage.acme.reloaded()
+        container.configure(gatewayUrl=relay.target, streaming=True)
+        await container.reloaded()
 
     assert 1 == len(set(keys))
     assert ["You said: to be said once"] == stage.texts(place)
@@ -195,10 +200,15 @@ async def test_a_secret_can_be_changed_while_it_runs(stage: Stage) -> None:
     assert 401 == status
 
 
-async def test_openclaw_says_that_the_channel_works(stage: Stage) -> None:
-    """`openclaw channels status --probe` asks the gateway."""
+async def test_both_sides_say_that_the_channel_works(stage: Stage) -> None:
+    """`openclaw channels status --probe` asks the gateway, which asks the health page."""
     said = await stage.acme.cli("channels", "status", "--probe")
 
+    async def is_well() -> bool:
+        report = await stage.world.stores.breakers.health_of(ACME)
+        return report is not None and report.well
+
+    assert await eventually(is_well, timeout_s=PATIENCE_S)
     assert "works" in next(line for line in said.splitlines() if "Channel Gateway" in line)
 
 

@@ -24,7 +24,7 @@ async def test_edits_and_reactions_are_told_with_the_next_turn(stage: Stage) -> 
     stage.side.change(place, asked, "meet at one")
     stage.side.react(place, asked, "eyes")
     both = received_before + 2
-    await eventually(lambda: stage.acme.received() == both, timeout_s=PATIENCE_S)
+    await eventually(lambda: stage.acme.received() >= both, timeout_s=PATIENCE_S)
     await stage.settled()
     between = len(stage.model.prompts) - asked_before
     stage.side.say(place, "do:recall meet at one")

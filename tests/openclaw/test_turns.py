@@ -70,10 +70,12 @@ async def test_an_answer_is_seen_to_grow(stage: Stage) -> None:
 async def test_a_turn_is_seen_to_be_at_work(stage: Stage) -> None:
     """Before there is anything to read."""
     place = stage.channel()
-    root = stage.side.say(place, "do:echo at work")
-    await stage.answer(place, lambda each: "at work" in each.text)
+    root = stage.side.say(place, "do:slow 2000 at work")
+    thread = replace(place, thread=root)
 
-    assert [] != stage.side.at_work(replace(place, thread=root))
+    assert await eventually(lambda: stage.side.at_work(thread), timeout_s=PATIENCE_S)
+    stage.side.say(thread, "/stop")
+    await stage.answer(thread, lambda each: "abort" in each.text.lower())
 
 
 async def test_nine_thousand_characters_arrive_whole(stage: Stage) -> None:
@@ -126,7 +128,7 @@ async def test_a_status_is_told_to_whom_may_command(stage: Stage) -> None:
 async def test_stop_ends_a_running_turn(stage: Stage) -> None:
     """It does not wait behind what it should stop."""
     place = stage.direct()
-    stage.side.say(place, "do:slow 400 of a very slow answer")
+    stage.side.say(place, "do:slow 2000 of a very slow answer")
     await stage.answer(place, lambda each: "word3" in each.text)
     stage.side.say(place, "/stop")
     said = await stage.answer(place, lambda each: "abort" in each.text.lower())

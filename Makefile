@@ -23,7 +23,8 @@ test: $(STAMP)
 	$(RUN) pytest -m "not e2e" -n 2 --dist loadfile
 	$(RUN) pytest -m e2e -n 2 --dist loadfile
 
-# Two real OpenClaw gateways: installs Node and openclaw into a cache folder, wants 6 GB of memory.
+# Two real OpenClaw gateways: installs Node and openclaw into a cache folder outside of here. Says so
+# and skips where that cannot be: less than 6 GB of free memory, no npm, no registry.
 e2e-openclaw: $(STAMP)
 	$(RUN) pytest -m openclaw tests/openclaw
 

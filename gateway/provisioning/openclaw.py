@@ -105,11 +105,12 @@ def _is_direct(spec: TenantSpec) -> bool:
 
 
 def _docker(spec: TenantSpec, folder: str) -> tuple[str, ...]:
-    name = shlex.quote(urlsplit(spec.endpoint_url).hostname or spec.id)
+    name = shlex.quote(_container(spec))
     inside = [posixpath.join(folder, each) for each in (PLUGIN_FOLDER, PATCH_FILE, ".env")]
     plugin, patch, env = map(shlex.quote, inside)
     return (
-        f"docker cp {PLUGIN_FOLDER} {name}:{plugin}",
+        # What is in the folder, not the folder: over an older plugin it would come to lie in it.
+        f"docker cp {PLUGIN_FOLDER}/. {name}:{plugin}",
         f"docker cp {PATCH_FILE} {name}:{patch}",
         f"docker exec -i {name} sh -c {shlex.quote(f'umask 077; cat >> {env}')} < {ENV_FILE}",
         f"docker exec {name} openclaw config patch --file {patch}",
@@ -118,10 +119,17 @@ def _docker(spec: TenantSpec, folder: str) -> tuple[str, ...]:
     )
 
 
+def _container(spec: TenantSpec) -> str:
+    """On a network of Docker's the container's name is its host; an address or a domain is none."""
+    host = urlsplit(spec.endpoint_url).hostname or ""
+    is_name = host and host not in _LOOPBACK and not {".", ":"} & set(host)
+    return host if is_name else spec.id
+
+
 def _plain(folder: str) -> tuple[str, ...]:
     plugin, env = (shlex.quote(posixpath.join(folder, each)) for each in (PLUGIN_FOLDER, ".env"))
     return (
-        f"cp -R {PLUGIN_FOLDER} {plugin}",
+        f"mkdir -p {plugin} && cp -R {PLUGIN_FOLDER}/. {plugin}",
         f"(umask 077; cat {ENV_FILE} >> {env})",
         f"openclaw config patch --file {PATCH_FILE}",
         "openclaw gateway restart",
@@ -139,6 +147,10 @@ def _notes(spec: TenantSpec, gateway_url: str, secrets: Secrets | None) -> list[
     if urlsplit(spec.endpoint_url).path != EVENTS_PATH:
         at = f"http://HOST:18789{EVENTS_PATH}"
         notes.append(f"the plugin listens at {EVENTS_PATH}: tenant set {spec.id} --endpoint {at}")
+    if spec.require_reply_token:
+        notes.append(
+            f"OpenClaw needs its key to speak: tenant set {spec.id} --no-require-reply-token"
+        )
     if urlsplit(gateway_url).hostname in _LOOPBACK:
         notes.append(f"a container cannot reach {gateway_url}: say another with --gateway-url")
     notes.append("gateway.bind has to let the gateway in, such as `lan`, when it runs elsewhere")

@@ -96,21 +96,37 @@ async def test_the_commands_name_the_container_and_its_folder(cli: CommandLine) 
 
     printed = (await cli.done(*SETUP, "--folder", "/data/open claw")).out
 
-    assert "docker cp aegis acme-openclaw:'/data/open claw/aegis'\n" in printed
+    assert "docker cp aegis/. acme-openclaw:'/data/open claw/aegis'\n" in printed
     assert "docker exec acme-openclaw openclaw channels status --probe\n" in printed
-    assert "cp -R aegis '/data/open claw/aegis'\n" in printed
+    assert "cp -R aegis/. '/data/open claw/aegis'\n" in printed
     assert "openclaw config patch --file aegis.patch.json\n" in printed
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "10.0.0.7", "claw.example.com", "[::1]"]
+)
+async def test_an_address_is_no_containers_name(cli: CommandLine, host: str) -> None:
+    """Then the tenant's name is the best guess."""
+    await cli.done("tenant", "add", "acme", "--endpoint", f"http://{host}:18789{EVENTS_PATH}")
+
+    printed = (await cli.done(*SETUP)).out
+
+    assert "docker restart acme\n" in printed
+
+
 async def test_what_is_still_to_be_done_is_told(cli: CommandLine) -> None:
-    """An endpoint that is not the plugin's, an address that no container reaches, no secrets."""
-    await cli.done("tenant", "add", "acme", "--endpoint", "http://acme-openclaw:18789/hook")
+    """An endpoint that is not the plugin's, an address that no container reaches, no secrets, a key
+    that may not speak.
+    """
+    endpoint = ("--endpoint", "http://acme-openclaw:18789/hook")
+    await cli.done("tenant", "add", "acme", *endpoint, "--require-reply-token")
 
     told = (await cli.done("openclaw", "setup", "acme")).err
 
     assert f"tenant set acme --endpoint http://HOST:18789{EVENTS_PATH}" in told
     assert "--gateway-url" in told
     assert "--new-secrets" in told
+    assert "tenant set acme --no-require-reply-token" in told
 
 
 @pytest.mark.parametrize(

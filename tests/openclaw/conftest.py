@@ -1,9 +1,16 @@
-"""Runs only when asked for (`-m openclaw`): it installs a gigabyte and starts two real programs."""
+"""Runs only when asked for (`-m openclaw`): it installs a gigabyte and starts two real programs.
+
+Skipped with a word where that cannot be: too little memory, no npm, no registry.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import re
 from collections.abc import AsyncIterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -29,23 +36,27 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None if asked or collection_path.suffix != ".py" else True
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip from one place, so that it is said in one line, however many tests there are."""
+    if "openclaw_program" in getattr(item, "fixturenames", ()):
+        program = _program()
+        if isinstance(program, str):
+            pytest.skip(program)
+
+
 @pytest.fixture(scope="session")
 def openclaw_program() -> Installed:
-    """Node.js and OpenClaw, or words why not."""
-    free = _free_bytes()
-    if free < MIN_FREE_BYTES:
-        pytest.skip(f"two OpenClaws need 6 GB of free memory, there are {free / 1024**3:.1f}")
-    try:
-        return installed(default_cache())
-    except MissingError as exc:
-        pytest.skip(f"OpenClaw is not here: {exc}")
+    """Node.js and OpenClaw."""
+    program = _program()
+    assert not isinstance(program, str), program
+    return program
 
 
 @pytest.fixture(scope="session")
 async def stage(
+    openclaw_program: Installed,  # first: without it nothing else is started
     redis_url: str,
     database_url: str,
-    openclaw_program: Installed,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Stage]:
     """One stage for all tests: a container takes longer to start than any of them."""
@@ -64,8 +75,37 @@ async def stage(
         await server.close()
 
 
-def _free_bytes() -> int:
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    return 0
+@cache
+def _program() -> Installed | str:
+    """Node.js and OpenClaw, or words why not."""
+    free = _free_bytes()
+    if free < MIN_FREE_BYTES:
+        return f"two OpenClaws need 6 GB of free memory, there are {free / 1024**3:.1f} GB"
+    try:
+        return installed(default_cache())
+    except MissingError as exc:
+        return f"the real OpenClaw is not here: {exc}"
+
+
+def _free_bytes() -> float:
+    """What this machine, or the container around us, can still give; unknown is enough."""
+    return min(_of_the_machine(), _of_the_container())
+
+
+def _of_the_machine() -> float:
+    free = _first_number(Path("/proc/meminfo"), "MemAvailable:")
+    return math.inf if free is None else free * 1024
+
+
+def _of_the_container() -> float:
+    # https://docs.kernel.org/admin-guide/cgroup-v2.html#memory-interface-files
+    group = Path("/sys/fs/cgroup")
+    most, used = _first_number(group / "memory.max"), _first_number(group / "memory.stat", "anon ")
+    return math.inf if most is None or used is None else most - used
+
+
+def _first_number(path: Path, before: str = "") -> int | None:
+    with contextlib.suppress(OSError):
+        if found := re.search(rf"^{before}\s*(\d+)", path.read_text(), re.MULTILINE):
+            return int(found[1])
+    return None

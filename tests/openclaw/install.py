@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 NODE_VERSION = "24.21.0"
 OPENCLAW_VERSION = "2026.9.6"
-_INSTALL_S = 420.0
+_INSTALL_S = 600.0
+# By default a registry that is away is known for one after 70 seconds.
+_OPTIONS = ("--no-audit", "--no-fund", "--fetch-retry-mintimeout=1000")
+_UNREACHABLE = re.compile(
+    r"code (E(?:CONN\w+|NOTFOUND|AI_AGAIN|TIMEDOUT|NETUNREACH|HOSTUNREACH|5\d\d)"
+    r"|ERR_SOCKET_TIMEOUT|EIDLETIMEOUT)\b"
+)
 
 
 class MissingError(Exception):
@@ -34,22 +45,31 @@ def default_cache() -> Path:
 def installed(cache: Path) -> Installed:
     """Both programs; fetched from the npm registry when they are not there yet.
 
-    Raises MissingError.
+    Raises MissingError when there is no npm, or no registry; RuntimeError when npm fails at more.
     """
     folder = cache / f"openclaw-{OPENCLAW_VERSION}-node-{NODE_VERSION}"
-    node = folder / "node" / "node_modules" / "node" / "bin" / "node"
-    openclaw = folder / "openclaw" / "node_modules" / "openclaw" / "openclaw.mjs"
-    if not (folder / ".complete").exists():
-        # What an interrupted install left behind is of no use.
-        shutil.rmtree(folder, ignore_errors=True)
-        _install(folder / "node", f"node@{NODE_VERSION}")
-        _install(
-            folder / "openclaw",
-            f"openclaw@{OPENCLAW_VERSION}",
-            path=f"{node.parent}:{os.environ['PATH']}",
-        )
-        (folder / ".complete").touch()
-    return Installed(node=node, openclaw=openclaw)
+    if not folder.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        with _alone(cache / f"{folder.name}.lock"):
+            if not folder.exists():
+                _fill(folder)
+    return Installed(
+        node=_node(folder), openclaw=folder / "openclaw/node_modules/openclaw/openclaw.mjs"
+    )
+
+
+def _fill(folder: Path) -> None:
+    """Make the folder, whole or not at all: an install may be killed at any moment."""
+    prefix = f"{folder.name}.part-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=prefix) as made:
+        part = Path(made) / "whole"
+        _install(part / "node", f"node@{NODE_VERSION}")
+        # OpenClaw's install scripts ask for a Node.js of its own kind.
+        path = f"{_node(part).parent}:{os.environ['PATH']}"
+        _install(part / "openclaw", f"openclaw@{OPENCLAW_VERSION}", path=path)
+        part.rename(folder)
 
 
 def _install(folder: Path, package: str, *, path: str | None = None) -> None:
@@ -60,9 +80,8 @@ def _install(folder: Path, package: str, *, path: str | None = None) -> None:
     (folder / "package.json").write_text('{"private": true}')
     try:
         done = subprocess.run(  # the package manager of this machine
-            [npm, "install", "--no-audit", "--no-fund", package],
+            [npm, "install", *_OPTIONS, package],
             cwd=folder,
-            # OpenClaw's install scripts ask for a Node.js of its own kind.
             env={**os.environ, "PATH": path or os.environ["PATH"]},
             capture_output=True,
             text=True,
@@ -70,8 +89,21 @@ def _install(folder: Path, package: str, *, path: str | None = None) -> None:
             check=False,
             stdin=subprocess.DEVNULL,
         )
-    except (OSError, subprocess.TimeoutExpired) as exc:
-        raise MissingError(f"npm install {package} failed: {type(exc).__name__}") from exc
+    except subprocess.TimeoutExpired as exc:
+        raise MissingError(f"npm install {package} took longer than {_INSTALL_S:g} s") from exc
+    if done.returncode and (unreachable := _UNREACHABLE.search(done.stderr)):
+        raise MissingError(f"the npm registry cannot be reached ({unreachable[1]})")
     if done.returncode:
-        lines = (done.stderr or done.stdout).strip().splitlines() or [""]
-        raise MissingError(f"npm install {package} failed: {lines[-1][:200]}")
+        raise RuntimeError(f"npm install {package} failed:\n{done.stderr[-2000:]}")
+
+
+def _node(folder: Path) -> Path:
+    return folder / "node" / "node_modules" / "node" / "bin" / "node"
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Hold the lock, which ends with its process: of two runs at once the second waits."""
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield

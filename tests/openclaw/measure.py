@@ -11,70 +11,21 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 
-import aiohttp
 import msgspec
-from aiohttp import web
 
 from gateway.embedded import embedded_servers
 from tests.openclaw.install import default_cache, installed
-from tests.openclaw.program import EVENTS
+from tests.openclaw.program import EVENTS, PATIENCE_S
+from tests.openclaw.relay import Relay, open_relay
 from tests.openclaw.stage import Stage, open_stage
 from tests.support.servers import reachable_temp_dir
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME, ACME_TEAM
 
 CONVERSATIONS = 10
-_HOP = {"host", "content-length", "connection", "transfer-encoding", "content-encoding"}
-
-
-@dataclass(slots=True)
-class Relay:
-    """Passes requests on to `target`, and notes when each came, by its method and path."""
-
-    target: str = ""
-    url: str = ""
-    came: list[tuple[str, float]] = field(default_factory=list)
-
-    async def pass_on(self, request: web.Request) -> web.Response:
-        """Note it first: what follows is somebody else's time."""
-        self.came.append((f"{request.method} {request.path}", time.time()))
-        headers = {name: each for name, each in request.headers.items() if name.lower() not in _HOP}
-        session: aiohttp.ClientSession = request.app["session"]
-        async with session.request(
-            request.method,
-            f"{self.target}{request.path_qs}",
-            data=await request.read(),
-            headers=headers,
-        ) as response:
-            kept = {n: each for n, each in response.headers.items() if n.lower() not in _HOP}
-            return web.Response(status=response.status, body=await response.read(), headers=kept)
-
-    def since(self, what: str, at: float) -> float | None:
-        """When the first of these came after `at`."""
-        return next((when for name, when in self.came if name == what and when >= at), None)
-
-
-@asynccontextmanager
-async def open_relay(target: str) -> AsyncIterator[Relay]:
-    """Listen on a free port of loopback."""
-    relay = Relay(target)
-    app = web.Application(client_max_size=64 * 1024 * 1024)
-    app.router.add_route("*", "/{rest:.*}", relay.pass_on)
-    runner = web.AppRunner(app, access_log=None)
-    async with aiohttp.ClientSession() as session:
-        app["session"] = session
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            relay.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield relay
-        finally:
-            await runner.cleanup()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +78,7 @@ async def _turn(stage: Stage, inward: Relay, outward: Relay, number: int) -> Tur
     before = len(stage.side.seen(place))
     said = time.time()
     stage.side.say(place, "do:echo hello")
-    await eventually(lambda: len(stage.side.seen(place)) > before, timeout_s=45)
+    await eventually(lambda: len(stage.side.seen(place)) > before, timeout_s=PATIENCE_S)
     posted = stage.world.slack.bot_messages(place.workspace, place.channel)[-1].at.timestamp()
     delivered = inward.since(f"POST {EVENTS}", said)
     answered = outward.since("POST /v1/messages", said)

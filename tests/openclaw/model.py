@@ -16,6 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
+from tests.openclaw.program import PATIENCE_S
 from tests.support.waiting import eventually
 
 TOKEN_S = 0.12
@@ -49,7 +50,7 @@ class Model:
 
     async def finished(self) -> None:
         """Wait until it says nothing more."""
-        await eventually(lambda: self.running == 0, timeout_s=60)
+        await eventually(lambda: self.running == 0, timeout_s=PATIENCE_S)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         """Answer POST /v1/chat/completions."""

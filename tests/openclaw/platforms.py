@@ -53,11 +53,20 @@ class PlatformSide(Protocol):
     def press(self, place: Place, message: Seen, button: str, *, user: str = ANNA) -> None:
         """Press a button by its label."""
 
+    def change(self, place: Place, message_id: str, text: str) -> None:
+        """Edit what a person has written."""
+
+    def react(self, place: Place, message_id: str, emoji: str, *, user: str = ANNA) -> None:
+        """Put an emoji on a message, by its name."""
+
     def seen(self, place: Place) -> list[Seen]:
         """What the bot has posted there, oldest first; previews and answers alike."""
 
     def reactions(self, place: Place, message_id: str) -> list[str]:
         """The emoji on a message."""
+
+    def at_work(self, place: Place) -> list[str]:
+        """What was shown in a thread while the bot was at work."""
 
     def posted_last(self, workspace: WorkspaceId) -> Place | None:
         """Where the bot spoke last."""
@@ -105,6 +114,14 @@ class SlackSide:
         action = next(each for each in _buttons(found) if each["text"]["text"] == button)
         self._sandbox.press(place.workspace, place.channel, user, message.id, action["action_id"])
 
+    def change(self, place: Place, message_id: str, text: str) -> None:
+        """As its author."""
+        self._sandbox.edit(place.workspace, place.channel, message_id, text)
+
+    def react(self, place: Place, message_id: str, emoji: str, *, user: str = ANNA) -> None:
+        """Without colons."""
+        self._sandbox.react(place.workspace, place.channel, user, message_id, emoji)
+
     def seen(self, place: Place) -> list[Seen]:
         """Of a thread only what stands in it."""
         messages = self._sandbox.bot_messages(place.workspace, place.channel)
@@ -123,6 +140,12 @@ class SlackSide:
     def reactions(self, place: Place, message_id: str) -> list[str]:
         """By their Slack names."""
         return list(self._message(place, message_id).reactions)
+
+    def at_work(self, place: Place) -> list[str]:
+        """Status lines."""
+        where = (place.workspace, place.channel, place.thread)
+        shown = [s for s in self._sandbox.statuses if s.text]
+        return [s.text for s in shown if where == (s.team_id, s.channel_id, s.thread_ts)]
 
     def posted_last(self, workspace: WorkspaceId) -> Place | None:
         """From the calls that it made."""

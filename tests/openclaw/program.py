@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
+import sqlite3
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,14 @@ PLUGIN = Path(__file__).parents[2] / "plugin_bridge" / "openclaw"
 TOKEN = "sandbox-operator-token"
 HOOKS_TOKEN = "sandbox-hooks-token"
 EVENTS = "/aegis/v1/events"
+_SURFACES = ("responses", "chatCompletions")
 READY = "takes deliveries at"
+
+PATIENCE_S = 240.0
+"""Until what has to come true must have: no figure, only the end of hope on a slow machine."""
+
+STOP_S = 15.0
+"""Until a container that does not stop is ended."""
 
 
 @dataclass(slots=True)
@@ -54,7 +63,7 @@ class OpenClaw:
     def configure(self, **section: object) -> None:
         """Write its configuration; what is given changes `channels.aegis`."""
         self.section |= section
-        self.port = self.port or _free_port()
+        self.port = self.port or free_port()
         self.workspace.mkdir(parents=True, exist_ok=True)
         (self.folder / "openclaw.json").write_text(json.dumps(self._config(), indent=2))
 
@@ -73,20 +82,17 @@ class OpenClaw:
                 start_new_session=True,
             )
 
-    async def ready(self, timeout_s: float = 120.0) -> None:
+    async def ready(self) -> None:
         """Wait until the channel takes deliveries."""
-        async with aiohttp.ClientSession(self.url) as session:
+        await eventually(self._takes_deliveries, timeout_s=PATIENCE_S)
 
-            async def healthy() -> bool:
-                if self.process is None or self.process.returncode is not None:
-                    raise AssertionError(f"OpenClaw ended:\n{self.log()[-3000:]}")
-                try:
-                    async with session.get("/aegis/v1/health") as response:
-                        return response.status == 200 and "protocol" in await response.text()
-                except (aiohttp.ClientError, OSError):
-                    return False
+    async def closed(self) -> None:
+        """Wait until the channel takes no deliveries, while OpenClaw runs on."""
 
-            await eventually(healthy, timeout_s=timeout_s)
+        async def is_closed() -> bool:
+            return not await self._takes_deliveries()
+
+        await eventually(is_closed, timeout_s=PATIENCE_S)
 
     async def is_idle(self) -> bool:
         """Tell whether no delivery waits for its turn's end."""
@@ -96,10 +102,17 @@ class OpenClaw:
         ):
             return bool((await response.json())["pending"] == 0)
 
+    def received(self) -> int:
+        """How many deliveries its inbox knows, those that are done included."""
+        inbox = self.folder / "state" / "aegis" / "aegis.sqlite"
+        with contextlib.closing(sqlite3.connect(f"file:{inbox}?mode=ro", uri=True)) as opened:
+            count: int = opened.execute("SELECT count(*) FROM inbox").fetchone()[0]
+            return count
+
     async def reloaded(self) -> None:
         """Wait until it has taken up what `configure` has changed, without a restart."""
         before = self.log().count(READY)
-        await eventually(lambda: self.log().count(READY) > before, timeout_s=30)
+        await eventually(lambda: self.log().count(READY) > before, timeout_s=PATIENCE_S)
         await self.ready()
 
     async def kill(self) -> None:
@@ -112,7 +125,7 @@ class OpenClaw:
             return
         self.process.terminate()
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(STOP_S):
                 await self.process.wait()
         except TimeoutError:
             pass
@@ -158,6 +171,18 @@ class OpenClaw:
             **self.variables,
         }
 
+    async def _takes_deliveries(self) -> bool:
+        if self.process is None or self.process.returncode is not None:
+            raise AssertionError(f"OpenClaw ended:\n{self.log()[-3000:]}")
+        try:
+            async with (
+                aiohttp.ClientSession(self.url) as session,
+                session.get("/aegis/v1/health") as response,
+            ):
+                return response.status == 200 and "protocol" in await response.text()
+        except (aiohttp.ClientError, OSError):
+            return False
+
     async def _signal(self, which: signal.Signals) -> None:
         if self.process is None:
             return
@@ -177,6 +202,7 @@ class OpenClaw:
                 "port": self.port,
                 "auth": {"mode": "token", "token": TOKEN},
                 "controlUi": {"enabled": False},
+                "http": {"endpoints": {name: {"enabled": True} for name in _SURFACES}},
             },
             # Every command that the agent runs asks somebody first, in the chat it came from.
             "tools": {"exec": {"ask": "always", "security": "allowlist", "host": "gateway"}},
@@ -200,7 +226,11 @@ class OpenClaw:
         }
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+def free_port() -> int:
+    """A port for a server that comes later, and again after it was killed: none of those that the
+    system lends to connections (https://docs.kernel.org/networking/ip-sysctl.html, from 32768 on).
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("there is no free port")

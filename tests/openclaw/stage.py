@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -19,12 +18,9 @@ from gateway.demo.world import Company, World, open_world
 from tests.openclaw.install import Installed
 from tests.openclaw.model import Model, open_model
 from tests.openclaw.platforms import Place, PlatformSide, Seen, SlackSide
-from tests.openclaw.program import EVENTS, OpenClaw
+from tests.openclaw.program import EVENTS, PATIENCE_S, OpenClaw, free_port
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME, ACME_TEAM, GLOBEX, PATIENT, QUICK, companies
-
-TURN_S = 45.0
-"""Until an answer must be there: the first turn after a start takes seconds."""
 
 
 @dataclass(slots=True)
@@ -56,16 +52,14 @@ class Stage:
         """A channel that nothing has been said in."""
         return self.side.channel(ACME_TEAM, f"TRY{next(self._keys)}")
 
-    async def answer(
-        self, place: Place, condition: Callable[[Seen], bool], *, timeout_s: float = TURN_S
-    ) -> Seen:
+    async def answer(self, place: Place, condition: Callable[[Seen], bool]) -> Seen:
         """Wait for a message of the bot's that is so."""
 
         def found() -> Seen | None:
             return next(filter(condition, self.side.seen(place)), None)
 
         try:
-            return await eventually(found, timeout_s=timeout_s)
+            return await eventually(found, timeout_s=PATIENCE_S)
         except AssertionError as exc:
             texts = [text[:200] for text in self.texts(place)]
             log = self.acme.log()[-3000:]
@@ -78,7 +72,7 @@ class Stage:
     async def settled(self, tenant: TenantId = ACME) -> None:
         """Wait until the container has nothing left to do."""
         container = self.containers[tenant]
-        await eventually(container.is_idle, timeout_s=TURN_S)
+        await eventually(container.is_idle, timeout_s=PATIENCE_S)
 
     async def restart_gateway(self) -> None:
         """End the gateway as a power cut would, and start it again where it was."""
@@ -117,7 +111,7 @@ async def open_stage(
             models=models,
             containers={},
             side=SlackSide(world.slack),
-            gateway_port=_free_port(),
+            gateway_port=free_port(),
         )
         for tenant in (ACME, GLOBEX):
             container = OpenClaw(installed, folder / tenant, models[tenant].url)
@@ -144,9 +138,3 @@ async def _move_in(stage: Stage, tenant: TenantId, container: OpenClaw) -> None:
         tenant, lambda spec: msgspec.structs.replace(spec, endpoint_url=url)
     )
     await container.start()
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port

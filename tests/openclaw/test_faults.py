@@ -13,11 +13,15 @@ import pytest
 
 from plugin_bridge.bridge import sign
 from tests.openclaw.platforms import BEN, Place
-from tests.openclaw.program import EVENTS
+from tests.openclaw.program import EVENTS, PATIENCE_S
+from tests.openclaw.relay import open_relay
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
+from tests.support.worlds import ACME, GLOBEX, GLOBEX_TEAM
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
+
+SEND = "POST /v1/messages"
 
 
 def ends(stage: Stage, place: Place, words: str) -> list[str]:
@@ -31,7 +35,7 @@ async def test_messages_during_a_turn_are_all_answered_in_order(stage: Stage) ->
     stage.side.say(place, "do:slow 15 first")
     for number in range(4):
         # Two sockets may bring two messages in any order.
-        await stage.world.slack.settled(timeout_s=10)
+        await stage.world.slack.settled(timeout_s=PATIENCE_S)
         stage.side.say(place, f"do:echo question {number}")
     await stage.answer(place, lambda each: "question 3" in each.text)
     await stage.settled()
@@ -47,7 +51,7 @@ async def test_an_answer_survives_the_gateways_restart(stage: Stage) -> None:
     stage.side.say(place, "do:slow 20 despite a restart")
     await stage.answer(place, lambda each: "word3" in each.text)
     await stage.restart_gateway()
-    await stage.answer(place, lambda each: "end of 20" in each.text, timeout_s=90)
+    await stage.answer(place, lambda each: "end of 20" in each.text)
     await stage.settled()
 
     assert 1 == len(ends(stage, place, "end of 20"))
@@ -63,7 +67,7 @@ async def test_an_answer_waits_for_a_gateway_that_is_away(stage: Stage) -> None:
     assert running
     await stage.model.finished()
     await stage.start_gateway()
-    await stage.answer(place, lambda each: "end of 20" in each.text, timeout_s=90)
+    await stage.answer(place, lambda each: "end of 20" in each.text)
     await stage.settled()
 
     assert 1 == len(ends(stage, place, "end of 20"))
@@ -77,10 +81,10 @@ async def test_a_question_survives_the_death_of_openclaw(stage: Stage) -> None:
     await stage.acme.kill()
     await stage.acme.start()
     await stage.acme.ready()
-    await stage.answer(place, lambda each: "end of 20" in each.text, timeout_s=120)
+    await stage.answer(place, lambda each: "end of 20" in each.text)
     await stage.settled()
 
-    await eventually(lambda: len(ends(stage, place, "word3")) == 1, timeout_s=20)
+    await eventually(lambda: len(ends(stage, place, "word3")) == 1, timeout_s=PATIENCE_S)
 
     assert 1 == len(ends(stage, place, "end of 20"))
 
@@ -92,10 +96,37 @@ async def test_a_stored_delivery_survives_the_death_of_openclaw(stage: Stage) ->
     await stage.acme.kill()
     await stage.acme.start()
     await stage.acme.ready()
-    await stage.answer(place, lambda each: "from the inbox" in each.text, timeout_s=120)
+    await stage.answer(place, lambda each: "from the inbox" in each.text)
     await stage.settled()
 
     assert 1 == len(ends(stage, place, "from the inbox"))
+
+
+async def test_an_answer_is_said_once_when_openclaw_dies_over_it(stage: Stage) -> None:
+    """It was posted, but nobody heard so: after the restart the same key finds the same message.
+
+    The neighbour's container dies: three deaths in five minutes, and OpenClaw starts without its
+    channels (https://docs.openclaw.ai/gateway/restart-recovery).
+    """
+    place, container = stage.side.direct(GLOBEX_TEAM, "ONCE"), stage.containers[GLOBEX]
+    async with open_relay(f"http://127.0.0.1:{stage.gateway_port}") as relay:
+        container.configure(gatewayUrl=relay.url, streaming=False)
+        await container.reloaded()
+        relay.keeps_back = SEND
+        stage.side.say(place, "do:echo to be said once")
+        await stage.answer(place, lambda each: "to be said once" in each.text)
+        await container.kill()
+        relay.keeps_back = ""
+        await container.start()
+        await container.ready()
+        await eventually(lambda: len(relay.keys(SEND)) > 1, timeout_s=PATIENCE_S)
+        await stage.settled(GLOBEX)
+        keys = relay.keys(SEND)
+        container.configure(gatewayUrl=relay.target, streaming=True)
+        await container.reloaded()
+
+    assert 1 == len(set(keys))
+    assert ["You said: to be said once"] == stage.texts(place)
 
 
 async def test_a_repeated_delivery_is_answered_once(stage: Stage) -> None:
@@ -142,6 +173,7 @@ async def test_the_containers_own_policy_is_honoured(stage: Stage) -> None:
     stage.side.say(bens, "do:echo from a stranger", user=BEN)
     stage.side.say(place, "do:echo from a friend")
     await stage.answer(place, lambda each: "from a friend" in each.text)
+    await eventually(lambda: f"{BEN} is refused" in stage.acme.log(), timeout_s=PATIENCE_S)
     await stage.settled()
     stage.acme.configure(dmPolicy="open", allowFrom=["*"])
     await stage.acme.reloaded()
@@ -168,10 +200,15 @@ async def test_a_secret_can_be_changed_while_it_runs(stage: Stage) -> None:
     assert 401 == status
 
 
-async def test_openclaw_says_that_the_channel_works(stage: Stage) -> None:
-    """`openclaw channels status --probe` asks the gateway."""
+async def test_both_sides_say_that_the_channel_works(stage: Stage) -> None:
+    """`openclaw channels status --probe` asks the gateway, which asks the health page."""
     said = await stage.acme.cli("channels", "status", "--probe")
 
+    async def is_well() -> bool:
+        report = await stage.world.stores.breakers.health_of(ACME)
+        return report is not None and report.well
+
+    assert await eventually(is_well, timeout_s=PATIENCE_S)
     assert "works" in next(line for line in said.splitlines() if "Channel Gateway" in line)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from tests.openclaw.platforms import BEN, Place
-from tests.openclaw.program import HOOKS_TOKEN
+from tests.openclaw.program import HOOKS_TOKEN, PATIENCE_S, TOKEN
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.worlds import ACME_TEAM, GLOBEX_TEAM
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 
 def target(stage: Stage, place: Place) -> str:
@@ -49,7 +50,7 @@ async def test_a_user_is_addressed_by_id(stage: Stage) -> None:
         texts = [each.text for each in stage.side.seen(place)] if place else []
         return texts if "Hello Cleo" in texts else []
 
-    assert ["Hello Cleo"] == await eventually(said, timeout_s=20)
+    assert ["Hello Cleo"] == await eventually(said, timeout_s=PATIENCE_S)
 
 
 async def test_the_same_words_may_be_said_twice(stage: Stage) -> None:
@@ -71,6 +72,40 @@ async def test_a_hook_speaks_into_a_channel(stage: Stage) -> None:
     seen = await stage.answer(place, lambda each: "from a hook" in each.text)
 
     assert "You said: from a hook" == seen.text
+
+
+async def test_a_job_of_the_clock_speaks_into_a_channel(stage: Stage) -> None:
+    """`openclaw cron`: once, soon, by an address."""
+    place = stage.channel()
+    where = ("--announce", "--channel", "aegis", "--to", target(stage, place))
+    what = ("--name", "brief", "--session", "isolated", "--message", "do:echo the morning brief")
+    await stage.acme.cli("cron", "add", "--at", "1s", *what, *where, "--token", TOKEN)
+    await stage.answer(place, lambda each: "the morning brief" in each.text)
+
+    assert ["You said: the morning brief"] == stage.texts(place)
+
+
+async def test_what_the_channel_cannot_do_is_refused_in_words(stage: Stage) -> None:
+    """A poll is no message that the agent protocol knows."""
+    poll = {"action": "poll", "pollQuestion": "Lunch?", "pollOption": ["Yes", "No"]}
+    with pytest.raises(AssertionError, match="tool_error"):
+        await invoke(stage, target=target(stage, stage.channel()), **poll)
+
+    assert "Unsupported poll channel: aegis" in stage.acme.log()
+
+
+async def test_a_file_over_the_limit_is_not_lost_in_silence(stage: Stage) -> None:
+    """The words are said, and which file is missing."""
+    place = stage.direct()
+    big = stage.acme.workspace / "big.txt"
+    big.write_text("x" * (21 * 1024 * 1024))
+    stage.side.say(place, f"do:file {big}")
+    await stage.answer(place, lambda each: "big.txt" in each.text)
+    await stage.settled()
+    [seen] = stage.side.seen(place)
+
+    assert seen.text.startswith("Here it is.")
+    assert [] == list(seen.files)
 
 
 async def test_another_tenants_conversation_is_refused(stage: Stage) -> None:
@@ -113,7 +148,9 @@ async def test_the_agent_reacts_to_what_it_is_asked(stage: Stage) -> None:
     asked = stage.side.say(place, f"do:tool {call}")
     await stage.answer(place, lambda each: each.text == "Done.")
 
-    assert ["eyes"] == await eventually(lambda: stage.side.reactions(place, asked))
+    assert ["eyes"] == await eventually(
+        lambda: stage.side.reactions(place, asked), timeout_s=PATIENCE_S
+    )
 
 
 async def test_what_was_sent_is_changed_and_removed(stage: Stage) -> None:
@@ -127,7 +164,20 @@ async def test_what_was_sent_is_changed_and_removed(stage: Stage) -> None:
     await stage.answer(place, lambda each: each.text == "first")
     await invoke(stage, **where, action="delete", messageId=message_id)
 
-    assert await eventually(lambda: stage.texts(place) == [], timeout_s=20)
+    assert await eventually(lambda: stage.texts(place) == [], timeout_s=PATIENCE_S)
+
+
+async def test_an_approval_is_given_in_words(stage: Stage) -> None:
+    """Where nobody can press."""
+    place = stage.direct()
+    call = json.dumps({"name": "exec", "arguments": {"command": "echo approved-in-words"}})
+    stage.side.say(place, f"do:tool {call}")
+    asked = await stage.answer(place, lambda each: "/approve " in each.text)
+    [command] = re.findall(r"/approve \S+ allow-once", asked.text)
+    stage.side.say(place, command)
+    await stage.answer(place, lambda each: each.text == "Done.")
+
+    assert any("approved-in-words" == each.get("content") for each in stage.model.prompts[-1])
 
 
 async def test_an_approval_is_given_by_a_button(stage: Stage) -> None:
@@ -137,7 +187,7 @@ async def test_an_approval_is_given_by_a_button(stage: Stage) -> None:
     stage.side.say(place, f"do:tool {call}")
     asked = await stage.answer(place, lambda each: "Allow Once" in each.buttons)
     stage.side.press(place, asked, "Allow Once", user=BEN)
-    await eventually(lambda: "may not decide" in stage.acme.log(), timeout_s=20)
+    await eventually(lambda: "may not decide" in stage.acme.log(), timeout_s=PATIENCE_S)
     waiting = stage.model.asked("echo approved-run")
     stage.side.press(place, asked, "Allow Once")
     await stage.answer(place, lambda each: each.text == "Done.")

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.openclaw.platforms import BEN
+from tests.openclaw.program import PATIENCE_S
 from tests.openclaw.stage import Stage
 from tests.support.waiting import eventually
 from tests.support.worlds import GLOBEX, GLOBEX_TEAM
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
 
 async def test_a_direct_message_is_answered(stage: Stage) -> None:
@@ -66,6 +67,17 @@ async def test_an_answer_is_seen_to_grow(stage: Stage) -> None:
     assert whole.id == partial.id
 
 
+async def test_a_turn_is_seen_to_be_at_work(stage: Stage) -> None:
+    """Before there is anything to read."""
+    place = stage.channel()
+    root = stage.side.say(place, "do:slow 2000 at work")
+    thread = replace(place, thread=root)
+
+    assert await eventually(lambda: stage.side.at_work(thread), timeout_s=PATIENCE_S)
+    stage.side.say(thread, "/stop")
+    await stage.answer(thread, lambda each: "abort" in each.text.lower())
+
+
 async def test_nine_thousand_characters_arrive_whole(stage: Stage) -> None:
     """In parts, in order, with nothing lost."""
     place = stage.direct()
@@ -116,12 +128,12 @@ async def test_a_status_is_told_to_whom_may_command(stage: Stage) -> None:
 async def test_stop_ends_a_running_turn(stage: Stage) -> None:
     """It does not wait behind what it should stop."""
     place = stage.direct()
-    stage.side.say(place, "do:slow 400 of a very slow answer")
+    stage.side.say(place, "do:slow 2000 of a very slow answer")
     await stage.answer(place, lambda each: "word3" in each.text)
     stage.side.say(place, "/stop")
     said = await stage.answer(place, lambda each: "abort" in each.text.lower())
     await stage.settled()
-    await eventually(lambda: stage.texts(place) == [said.text], timeout_s=20)
+    await eventually(lambda: stage.texts(place) == [said.text], timeout_s=PATIENCE_S)
 
     assert 0 == stage.model.running
 
@@ -133,7 +145,7 @@ async def test_what_was_said_meanwhile_comes_along(stage: Stage) -> None:
     root = stage.side.say(place, "do:echo hello")
     await stage.answer(place, lambda each: "You said: hello" in each.text)
     slack.say(place.workspace, place.channel, BEN, "lunch is at noon", thread_ts=root)
-    await slack.settled(timeout_s=10)
+    await slack.settled(timeout_s=PATIENCE_S)
     stage.side.say(replace(place, thread=root), "do:recall lunch is at noon")
     seen = await stage.answer(place, lambda each: "lunch is at noon: " in each.text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -10,18 +11,20 @@ import pytest
 from tests.openclaw.install import Installed
 from tests.openclaw.program import PLUGIN
 
-pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.openclaw, pytest.mark.timeout(600, func_only=True)]
 
+UNITS = Path(__file__).parent / "units"
 MAX_FILE_LINES = 300
 
 
 async def test_the_parts_of_the_plugin(openclaw_program: Installed) -> None:
     """Signatures, addresses, sessions, the store, buttons, calls of the gateway, previews."""
-    tests = sorted((Path(__file__).parent / "units").glob("*.test.mjs"))
+    tests = sorted(UNITS.glob("*.test.mjs"))
     process = await asyncio.create_subprocess_exec(
         openclaw_program.node,
-        *("--test", "--test-reporter=tap"),
+        *("--import", UNITS / "host.mjs", "--test", "--test-reporter=tap"),
         *tests,
+        env={**os.environ, "OPENCLAW_PACKAGE": str(openclaw_program.openclaw.parent)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )

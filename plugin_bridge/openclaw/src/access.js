@@ -5,7 +5,7 @@ import { resolveStableChannelMessageIngress } from "openclaw/plugin-sdk/channel-
 
 import { ACCOUNT, CHANNEL } from "./addresses.js";
 
-/** @returns {Promise<{allowed: boolean, reason: string, ingress: object}>} */
+/** @returns {Promise<{allowed: boolean, mayPair: boolean, reason: string, ingress: object}>} */
 export async function admitted({ cfg, runtime, room, route, event, meaning }) {
   const { account } = room;
   const resolve = runtime.channel.inbound.ingress?.resolveStable ?? resolveStableChannelMessageIngress;
@@ -23,11 +23,13 @@ export async function admitted({ cfg, runtime, room, route, event, meaning }) {
       messageId: meaning.messageId ?? event.message_id,
       inboundEventKind: "user_request",
     },
-    event: { kind: "message", authMode: "inbound", mayPair: false },
+    event: { kind: "message", authMode: "inbound", mayPair: meaning.kind === "turn" },
+    useDefaultPairingStore: true,
     dmPolicy: account.dmPolicy,
     groupPolicy: account.groupPolicy,
     allowFrom: account.allowFrom,
     groupAllowFrom: account.groupAllowFrom,
   });
-  return { allowed: ingress.senderAccess.allowed, reason: ingress.senderAccess.reasonCode, ingress };
+  const { allowed, decision, reasonCode } = ingress.senderAccess;
+  return { allowed, mayPair: decision === "pairing", reason: reasonCode, ingress };
 }

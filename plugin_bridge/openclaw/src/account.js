@@ -10,7 +10,7 @@ import { PROTOCOL, VERSION } from "./gateway-client.js";
 import { abortStream } from "./previews.js";
 import { EVENTS_PATH, HEALTH_PATH, eventsHandler, healthHandler } from "./webhook.js";
 
-const PRUNE_MS = 3_600_000;
+const HOUR_MS = 3_600_000;
 // For a host that tells nobody that it has started, or did before the plugin was there.
 const STARTED_WITHIN_MS = 5_000;
 
@@ -31,26 +31,29 @@ export async function startAccount(rooms, { cfg, abortSignal, setStatus, log: ho
     route(HEALTH_PATH, healthHandler({ store: room.store })),
   ];
   room.store.prune();
-  const pruning = setInterval(() => room.store.prune(), PRUNE_MS).unref();
+  const hourly = setInterval(() => {
+    room.store.prune();
+    void room.limits.learn().catch(() => {});
+  }, HOUR_MS).unref();
   for (const stream of room.store.orphanStreams()) void abortStream(room.gateway, room.store, stream, log);
   setTimeout(() => rooms.hostStarted(), STARTED_WITHIN_MS).unref();
   turns.resume(log);
-  void speaksOurs(room.gateway, log);
+  void speaksOurs(room, log);
   log.info(`${VERSION} takes deliveries at ${EVENTS_PATH}`);
   setStatus?.(channelReadyPatch({ accountId: ACCOUNT }));
   return waitUntilAbort(abortSignal, async () => {
     turns.stop();
-    clearInterval(pruning);
+    clearInterval(hourly);
     for (const each of close) each();
     setStatus?.(channelStoppedPatch({ accountId: ACCOUNT }));
   });
 }
 
 /** Ask the gateway whether it knows us: what `openclaw channels status --probe` shows. */
-export async function probe(gateway) {
+export async function probe({ gateway, limits }) {
   const started = performance.now();
   try {
-    const { platforms } = await gateway.capabilities();
+    const platforms = await limits.learn();
     const protocol = await gateway.protocol();
     const elapsedMs = Math.round(performance.now() - started);
     const known = { elapsedMs, platforms: Object.keys(platforms), protocol, plugin: VERSION };
@@ -60,8 +63,8 @@ export async function probe(gateway) {
   }
 }
 
-async function speaksOurs(gateway, log) {
-  const { ok, error, platforms } = await probe(gateway);
+async function speaksOurs(room, log) {
+  const { ok, error, platforms } = await probe(room);
   if (ok) log.info(`the gateway serves ${platforms.join(", ") || "no platform"}`);
   else log.warn(`${error}`);
 }

@@ -54,6 +54,11 @@ export function parseTarget(raw, threadId) {
   return { conversation: conversation.id + thread };
 }
 
+/** The platform of what parseTarget gives. */
+export function platformOf({ conversation, to }) {
+  return to?.platform ?? parseConversation(conversation).platform;
+}
+
 /** Tell whether a text is a target of ours, without a throw. */
 export function isTarget(raw) {
   try {

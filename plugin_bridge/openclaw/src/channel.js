@@ -8,6 +8,7 @@ import { actionsAdapter } from "./actions.js";
 import { ACCOUNT, CHANNEL, isTarget, normalizedTarget, parseTarget } from "./addresses.js";
 import { inspectAccount, problemsOf, resolveAccount } from "./config.js";
 import { messageAdapter, outboundAdapter } from "./outbound.js";
+import { pairingAdapter } from "./pairing.js";
 import { routeOfTarget } from "./route.js";
 
 const HINT = "conversation:<platform>:<workspace>:<channel>[:<thread>], user:<platform>:<workspace>:<user> or channel:<platform>:<workspace>:<channel or #name>";
@@ -41,6 +42,7 @@ export function channelPlugin(rooms) {
       message: messageAdapter(rooms),
       agentPrompt: { messageToolHints: () => [`Targets of this channel: ${HINT}. Text is Markdown; mention people as @[user:<id>].`] },
     },
+    pairing: pairingAdapter(rooms),
     security: {
       dm: {
         channelKey: CHANNEL,
@@ -97,7 +99,7 @@ function chatTypeOf(rooms, to) {
 
 function statusAdapter(rooms) {
   return {
-    probeAccount: ({ cfg }) => probe(rooms.of(cfg).gateway),
+    probeAccount: ({ cfg }) => probe(rooms.of(cfg)),
     buildAccountSnapshot: ({ account, runtime, probe: probed }) => ({
       ...runtime, accountId: ACCOUNT, enabled: account.enabled, configured: problemsOf(account).length === 0, probe: probed,
     }),

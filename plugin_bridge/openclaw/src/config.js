@@ -13,6 +13,9 @@ import { ACCOUNT, CHANNEL } from "./addresses.js";
 /** @returns {Account} with defaults in place of what is not set. Never throws: see `problemsOf`. */
 export function resolveAccount(cfg) {
   const section = sectionOf(cfg);
+  // The gateway has asked its own rules of access first, so by default nobody is kept out twice.
+  const { dmPolicy = "open", groupPolicy = "open" } = section;
+  const allowFrom = section.allowFrom ?? everybodyIf(dmPolicy);
   return {
     accountId: ACCOUNT,
     enabled: section.enabled !== false,
@@ -20,11 +23,10 @@ export function resolveAccount(cfg) {
     agentKey: text(section.agentKey),
     webhookSecrets: list(section.webhookSecrets).map(text).filter(Boolean),
     agentId: text(section.agentId) || undefined,
-    // The gateway has asked its own rules of access first, so by default nobody is kept out twice.
-    dmPolicy: section.dmPolicy ?? "open",
-    allowFrom: list(section.allowFrom ?? ["*"]),
-    groupPolicy: section.groupPolicy ?? "open",
-    groupAllowFrom: list(section.groupAllowFrom ?? section.allowFrom ?? ["*"]),
+    dmPolicy,
+    allowFrom: list(allowFrom),
+    groupPolicy,
+    groupAllowFrom: list(section.groupAllowFrom ?? section.allowFrom ?? everybodyIf(groupPolicy)),
     streaming: section.streaming !== false,
     hideErrors: section.hideErrors === true,
     mediaMaxBytes: (section.mediaMaxMb ?? 20) * 1024 * 1024,
@@ -60,6 +62,11 @@ export function isPresent(cfg) {
 
 function sectionOf(cfg) {
   return cfg?.channels?.[CHANNEL] ?? {};
+}
+
+// A list that was forgotten lets nobody in: a star would make `allowlist` mean `open`.
+function everybodyIf(policy) {
+  return policy === "open" ? ["*"] : [];
 }
 
 function text(value) {

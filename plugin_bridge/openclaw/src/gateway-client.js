@@ -134,6 +134,11 @@ export class Gateway {
   }
 }
 
+/** What may stand in the header Idempotency-Key. */
+export function asKey(text) {
+  return text.replace(/[^!-~]/g, "_").slice(0, 255);
+}
+
 async function asJson(response) {
   const text = await response.text();
   return text ? JSON.parse(text) : {};

@@ -6,7 +6,7 @@ import { chunkMarkdownTextWithMode } from "openclaw/plugin-sdk/reply-chunking";
 
 import { CHANNEL, normalizedTarget, parseTarget } from "./addresses.js";
 import { partsOf, sendParts, withComponents } from "./payloads.js";
-import { CAPABILITIES } from "./presentation.js";
+import { CAPABILITIES, capabilitiesOf } from "./presentation.js";
 import { fingerprintOf, receiptOf } from "./sending.js";
 
 // The agent protocol takes 40,000 characters; the gateway splits for its platforms.
@@ -41,6 +41,7 @@ export function outboundAdapter(rooms) {
     chunker: (text, limit) => chunkMarkdownTextWithMode(text, limit, "newline"),
     chunkerMode: "markdown",
     presentationCapabilities: CAPABILITIES,
+    resolvePresentationCapabilities: ({ cfg }) => capabilitiesOf(rooms.of(cfg).limits),
     renderPresentation: ({ payload, presentation, ctx }) => withComponents(payload, presentation, rooms.of(ctx.cfg).store),
     resolveTarget: ({ to }) => resolved(to),
     sendText: (ctx) => adapter(ctx, { text: ctx.text, components: [], mediaUrls: [] }),

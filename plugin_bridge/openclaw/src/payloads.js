@@ -5,7 +5,7 @@ import { basename } from "node:path";
 
 import { loadOutboundMediaFromUrl } from "openclaw/plugin-sdk/outbound-media";
 
-import { CHANNEL } from "./addresses.js";
+import { CHANNEL, parseTarget, platformOf } from "./addresses.js";
 import { rendered } from "./presentation.js";
 import { send } from "./sending.js";
 
@@ -35,15 +35,22 @@ export function withComponents(payload, presentation, store) {
 
 /** Send them; gives the receipt. Throws as `send` does, and when a file cannot be read. */
 export async function sendParts(room, ctx, { text, components, mediaUrls }) {
-  const files = [];
-  for (const url of mediaUrls.slice(0, MOST_FILES)) files.push(await fileOf(room.account, ctx, url));
+  const files = mediaUrls.length > 0 ? await filesOf(room, ctx, mediaUrls.slice(0, MOST_FILES)) : [];
   const result = await send(room, ctx, { text, components, files });
   return { ...result, messageIds: [result.messageId], visibleReplySent: true };
 }
 
-async function fileOf(account, ctx, url) {
+async function filesOf({ account, limits }, ctx, urls) {
+  const platform = platformOf(parseTarget(ctx.to, ctx.threadId));
+  const maxBytes = await limits.fileBytes(platform, account.mediaMaxBytes);
+  const files = [];
+  for (const url of urls) files.push(await fileOf(ctx, url, maxBytes));
+  return files;
+}
+
+async function fileOf(ctx, url, maxBytes) {
   const { mediaAccess, mediaLocalRoots, mediaReadFile } = ctx;
-  const options = { maxBytes: account.mediaMaxBytes, mediaAccess, mediaLocalRoots, mediaReadFile, optimizeImages: false };
+  const options = { maxBytes, mediaAccess, mediaLocalRoots, mediaReadFile, optimizeImages: false };
   const { buffer, contentType, fileName } = await loadOutboundMediaFromUrl(url, options);
   return { name: fileName || basename(new URL(url, "file:///").pathname) || "file", bytes: buffer, type: contentType };
 }

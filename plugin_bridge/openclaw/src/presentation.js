@@ -5,7 +5,7 @@
 const STYLES = { primary: "primary", success: "primary", danger: "danger" };
 const MOST = { buttons: 25, options: 25, components: 10 };
 
-// What every platform holds; the gateway lowers what a platform lacks.
+// What the agent protocol holds; the gateway lowers what a platform lacks.
 export const CAPABILITIES = {
   supported: true,
   buttons: true,
@@ -20,6 +20,11 @@ export const CAPABILITIES = {
     text: { maxLength: 40_000, encoding: "characters", markdownDialect: "markdown" },
   },
 };
+
+/** What OpenClaw may offer here; what a platform has in no way is said in words instead. */
+export function capabilitiesOf(limits) {
+  return { ...CAPABILITIES, buttons: limits.everywhere("buttons"), selects: limits.everywhere("selects") };
+}
 
 /**
  * Render a presentation.

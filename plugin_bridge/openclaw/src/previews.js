@@ -1,6 +1,8 @@
 // Answers that people see grow, as streams of the gateway. A preview is best effort: it may be lost
 // at any moment, the answer that ends it may not.
 
+import { asKey } from "./gateway-client.js";
+
 const GAP_MS = 200;
 // The gateway ends a stream of which it hears nothing for two minutes; tools take longer.
 const ALIVE_MS = 45_000;
@@ -83,8 +85,7 @@ export class Preview {
   }
 
   async #begin() {
-    const key = `stream-${this.messageId}`.replace(/[^!-~]/g, "_").slice(0, 255);
-    const { id } = await this.gateway.openStream(this.conversation, this.recipient, key);
+    const { id } = await this.gateway.openStream(this.conversation, this.recipient, asKey(`stream-${this.messageId}`));
     this.store.streamOpened(id);
     this.#stream = id;
     this.#alive = setInterval(() => {

@@ -5,16 +5,19 @@ import path from "node:path";
 
 import { resolveAccount } from "./config.js";
 import { Gateway } from "./gateway-client.js";
+import { Limits } from "./limits.js";
 import { Previews } from "./previews.js";
 import { Store } from "./store.js";
 import { Turns } from "./turns.js";
 
-/** @typedef {{account: import("./config.js").Account, gateway: Gateway, store: Store, previews: Previews}} Room */
+/** @typedef {{account: import("./config.js").Account, gateway: Gateway, limits: Limits, store: Store,
+ *   previews: Previews}} Room */
 
 export class Rooms {
   #runtime = null;
   #store = null;
   #gateway = null;
+  #limits = null;
   #previews = new Previews();
   #start = Promise.withResolvers();
 
@@ -43,7 +46,8 @@ export class Rooms {
   /** @returns {Room} by the configuration of this moment: it may change while OpenClaw runs */
   of(cfg) {
     const account = resolveAccount(cfg);
-    return { account, gateway: this.#gatewayOf(account), store: this.store, previews: this.#previews };
+    const gateway = this.#gatewayOf(account);
+    return { account, gateway, limits: this.#limits, store: this.store, previews: this.#previews };
   }
 
   /** Open until the process ends: turns outlive the account that began them. */
@@ -56,6 +60,7 @@ export class Rooms {
     const known = this.#gateway;
     if (known?.url !== gatewayUrl || known.authorization !== `Bearer ${agentKey}`) {
       this.#gateway = new Gateway({ url: gatewayUrl, key: agentKey });
+      this.#limits = new Limits(this.#gateway);
     }
     return this.#gateway;
   }

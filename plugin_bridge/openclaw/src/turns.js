@@ -9,6 +9,7 @@ import { admitted } from "./access.js";
 import { ACCOUNT, CHANNEL } from "./addresses.js";
 import { fetchAttachments } from "./attachments.js";
 import { meaningOf } from "./meaning.js";
+import { askToPair } from "./pairing.js";
 import { routeOfEvent } from "./route.js";
 import { runTurn } from "./turn.js";
 
@@ -98,6 +99,7 @@ export class Turns {
     const direct = conversation.kind === "direct";
     room.store.meet(conversation.id, conversation.kind, direct ? route.person : null, event.sender.name);
     const access = await admitted({ cfg, runtime: this.rooms.runtime, room, route, event, meaning });
+    if (access.mayPair) return () => askToPair({ runtime: this.rooms.runtime, room, route, event, log: this.log });
     if (!access.allowed) {
       this.log.info(`${event.type} of ${route.person} is refused: ${access.reason}`);
       return done;

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
+from base64 import b64decode, b64encode
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import lru_cache
 
 import msgspec
-from standardwebhooks import Webhook
 
 from gateway.core.clock import utc_now
 from gateway.core.deliveries import (
@@ -128,7 +129,7 @@ class Bridge:
     def _headers(
         self, delivery: Delivery, endpoint: Endpoint, body: bytes, now: datetime
     ) -> dict[str, str]:
-        secrets = tuple(self._open_secret(sealed) for sealed in endpoint.sealed_secrets)
+        secrets = [self._open_secret(sealed) for sealed in endpoint.sealed_secrets]
         return {
             "Content-Type": "application/json",
             "User-Agent": "channel-gateway/1",
@@ -155,12 +156,21 @@ def _not_delivered(
 def sign(secrets: Sequence[str], delivery_id: str, now: datetime, body: bytes) -> str:
     """Sign by Standard Webhooks; during a rotation with both secrets, joined by a space.
 
+    Over the bytes as they leave: their library signs texts, and costs every attempt twice as much.
     https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
     """
-    text = body.decode()
-    return " ".join(_webhook(secret).sign(delivery_id, now, text) for secret in secrets)
+    head = f"{delivery_id}.{int(now.timestamp())}.".encode()
+    return " ".join([_signature(secret, head, body) for secret in secrets])
+
+
+def _signature(secret: str, head: bytes, body: bytes) -> str:
+    mac = _keyed(secret).copy()
+    mac.update(head)
+    mac.update(body)
+    return f"v1,{b64encode(mac.digest()).decode()}"
 
 
 @lru_cache(maxsize=4096)
-def _webhook(secret: str) -> Webhook:
-    return Webhook(secret)
+def _keyed(secret: str) -> hmac.HMAC:
+    # Padding beyond what is needed is skipped; too little would be refused.
+    return hmac.new(b64decode(secret.removeprefix("whsec_") + "=="), digestmod="sha256")

@@ -124,7 +124,7 @@ class Attempts:
     def _ended(self, task: asyncio.Task[None]) -> None:
         # Here and not in the task, which may be cancelled before it has begun.
         self._running.discard(task)
-        self._inflight.dec()
+        self._inflight.inc(-1)
         self._shop.capacity.turnstile.leave()
         self._shop.capacity.release(1)
         self._owner.ended()

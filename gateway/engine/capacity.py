@@ -10,19 +10,24 @@ from gateway.engine.turnstile import Turnstile
 PORTION = 32
 """Most that is handed out at once: small enough that shards of one process take turns."""
 
+MOST_AHEAD = 128
+"""Most that is taken ahead, by a process that may run so many at once. Few enough that a successor
+has little to doubt: it can't tell what was begun of what it recovers.
+"""
+
 Granted = Callable[[int], None]
 
 
 class Capacity:
     """Places, handed out in portions and in the order in which they were asked for, so that one
-    shard cannot have all of them. One portion more than may run: it is taken ahead, so that
-    something is there to begin while the next take is on its way.
+    shard cannot have all of them. There are more than may run: what is taken ahead is there to
+    begin while the next take is on its way, and takes are larger for it.
     """
 
     def __init__(self, limit: int) -> None:
         self.turnstile = Turnstile(limit)
         self._portion = max(1, min(PORTION, limit // 4))
-        self._free = limit + self._portion
+        self._free = limit + min(limit, MOST_AHEAD)
         self._asking: dict[Granted, None] = {}
         self._handing_out: asyncio.Handle | None = None
 

@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
-from gateway.telemetry.tallies import Counts, Spreads
+from gateway.telemetry.tallies import Counts, Levels, Spreads
 from gateway.telemetry.totals import Across
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -49,6 +49,10 @@ class Metrics:
         """
         self.across[f"gateway_{name}"] = across
         return Gauge(f"gateway_{name}", text, labels, registry=self.registry)
+
+    def _level(self, name: str, text: str, *labels: str) -> Levels:
+        self.across[f"gateway_{name}"] = sum
+        return Levels(f"gateway_{name}", text, labels, self.registry)
 
     def _histogram(self, name: str, text: str, bounds: tuple[float, ...], *labels: str) -> Spreads:
         return Spreads(f"gateway_{name}", text, labels, bounds, self.registry)
@@ -105,7 +109,7 @@ class Metrics:
             "direction",
             across=max,
         )
-        self.inflight = self._gauge("inflight", "Attempts running", "direction")
+        self.inflight = self._level("inflight", "Attempts running", "direction")
         self.shards_owned = self._gauge("shards_owned", "Shards this replica works on", "role")
         self.isolation_violations = self._counter(
             "isolation_violations_total", "Attempts to cross from one tenant to another"

@@ -1,5 +1,5 @@
-"""Counters and histograms as plain numbers. prometheus_client locks and checks at every count,
-which on the hot paths costs as much as what is counted; here only the thread of the loop counts.
+"""Counters, histograms and a gauge as plain numbers. prometheus_client locks and checks at every
+count, which on the hot paths costs as much as what is counted; here only the loop's thread counts.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import Generic, TypeVar
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
 
@@ -90,6 +90,20 @@ class Counts(_Family[Count]):
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Give the samples of a scrape."""
         family = CounterMetricFamily(self._name, self._text, labels=self._labels)
+        for values, child in self._children.items():
+            family.add_metric(values, child.value)
+        yield family
+
+    def _new(self) -> Count:
+        return Count()
+
+
+class Levels(_Family[Count]):
+    """A gauge that goes up and down by steps."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Give the samples of a scrape."""
+        family = GaugeMetricFamily(self._name, self._text, labels=self._labels)
         for values, child in self._children.items():
             family.add_metric(values, child.value)
         yield family

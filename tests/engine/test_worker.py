@@ -244,8 +244,8 @@ async def test_capacity_is_shared_in_portions() -> None:
     capacity = Capacity(8)
     first: list[int] = []
     second: list[int] = []
-    # One portion more than may run, to be taken ahead.
-    assert [2] * 5 == [capacity.ask(first.append) for _ in range(5)]
+    # As many more as may run, to be taken ahead.
+    assert [2] * 8 == [capacity.ask(first.append) for _ in range(8)]
     assert [0, 0, 0] == [capacity.ask(each) for each in (first.append, second.append, first.append)]
     capacity.release(1)
     capacity.release(2)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from gateway.telemetry.tallies import Counts, Spreads
+from gateway.telemetry.tallies import Counts, Levels, Spreads
 
 
 class Kind(StrEnum):
@@ -33,6 +33,18 @@ def test_counters_are_scraped_alike() -> None:
         labelled.labels(Kind.A, "b").inc()
         labelled.labels("a", "b").inc(2)
         plain.inc()
+
+    assert _lines(theirs) == _lines(ours)
+
+
+def test_levels_are_scraped_like_gauges() -> None:
+    """Up and down again."""
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    made = Levels("x", "Text", ("kind",), ours), Gauge("x", "Text", ("kind",), registry=theirs)
+    for level in made:
+        for step in (1, 1, -1):
+            level.labels("a").inc(step)
+        level.labels("b").inc(-1)
 
     assert _lines(theirs) == _lines(ours)
 

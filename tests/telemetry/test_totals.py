@@ -24,7 +24,7 @@ def _worked(events: int, took_s: float, lag_s: float, in_flight: int) -> Metrics
     metrics.events_received.labels("slack", "message.created").inc(events)
     metrics.routing_duration.labels("slack").observe(took_s)
     metrics.event_loop_lag.set(lag_s)
-    metrics.inflight.labels("in").set(in_flight)
+    metrics.inflight.labels("in").inc(in_flight)
     return metrics
 
 

@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
 from gateway.core.ids import Platform
-from gateway.demo.world import World
+from gateway.demo.world import World, open_world
 from gateway.store.connection import run
 from gateway.store.cursors import Cursors, Place
 from tests.support.evidence import metric, records
 from tests.support.waiting import eventually
-from tests.support.worlds import ACME, ACME_TEAM, GLOBEX, GLOBEX_TEAM
+from tests.support.worlds import ACME, ACME_TEAM, GLOBEX, GLOBEX_TEAM, PATIENT, companies
 
 pytestmark = pytest.mark.e2e
 
 MARK = "gateway:listening:slack"
 ANN, DIRECT, LOBBY = "U0ANN", "D0ANN", "C0LOBBY"
+
+
+@pytest.fixture
+async def world(clean_redis: str, fresh_database: str) -> AsyncIterator[World]:
+    """A world whose Slack soon gives up."""
+    rules = replace(PATIENT, redelivery_delays_s=(0.2, 0.5, 1.0))
+    async with open_world(clean_redis, fresh_database, companies(), rules=rules) as opened:
+        yield opened
 
 
 async def be_away(world: World) -> None:

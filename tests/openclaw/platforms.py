@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from gateway.core.ids import WorkspaceId
 from gateway.sandbox.slack import Message, SlackSandbox
+from tests.support.slack import shown
 
 ANNA, BEN = "U0ANNA", "U0BEN"
 
@@ -24,10 +25,13 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A message of the bot's, as people see it."""
+    """A message of the bot's. `text` is what a notification shows, which may be cut short; `whole`
+    is all that people read.
+    """
 
     id: str
     text: str
+    whole: str
     thread: str | None
     files: Sequence[str] = ()
     buttons: Sequence[str] = ()
@@ -129,6 +133,7 @@ class SlackSide:
             Seen(
                 id=each.ts,
                 text=each.text,
+                whole=shown(each),
                 thread=each.thread_ts,
                 files=_file_names(each),
                 buttons=[str(button["text"]["text"]) for button in _buttons(each)],

@@ -118,9 +118,7 @@ class House:
                 metrics=self._metrics,
                 refused=self._installing.suspicions.refused,
                 # Of what we learn ourselves, as if the platform had sent it.
-                hear=Ingress(
-                    stores.lookup.resolve, self._deliveries, self._encode, self._metrics
-                ).accept,
+                hear=Ingress(stores.lookup, self._deliveries, self._encode, self._metrics).accept,
             )
             outlets = {platform: each.outlet for platform, each in adapters.items()}
             self._made_desk = Desk(ground, outlets)
@@ -191,7 +189,7 @@ class House:
         stores = self._stores
         heard = PlaceNotes(stores.redis, self._settings.shards).heard
         ingress = Ingress(
-            stores.lookup.resolve,
+            stores.lookup,
             self._deliveries,
             self._encode,
             self._metrics,

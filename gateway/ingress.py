@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -18,20 +19,32 @@ from gateway.core.decisions import Decision, Dropped, Routed
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
 from gateway.core.errors import QueueFullError
 from gateway.core.events import RECOVERED, EventKind, InboundEvent, Installation
-from gateway.core.ids import ConversationId, TenantId, WorkspaceId, new_delivery_id
+from gateway.core.ids import ConversationId, Platform, TenantId, WorkspaceId, new_delivery_id
 from gateway.core.tenants import Binding
 from gateway.memory import memory_of_dropped, memory_of_routed
 from gateway.store.deliveries import Commit, DeliveryStore
+from gateway.store.premises import Premise, Recalled
 from gateway.telemetry.logs import wide_event
 from gateway.telemetry.metrics import Metrics
-from routing.pipeline import decide
-from routing.steps.tenant import Resolve
+from routing.pipeline import decide, route
 
 Encode = Callable[[Routed], bytes]
 Enrich = Callable[[Binding, InboundEvent], Awaitable[InboundEvent]]
 """Add what an event lacks of its sender. Never raises, and is soon done: an ack waits for it."""
 NoteHeard = Callable[[TenantId, ConversationRef, WorkspaceId], Awaitable[None]]
 """Note in which workspace of an organisation a conversation was heard of. Raises StoreError."""
+
+
+class Bindings(Protocol):
+    """Whose workspaces are."""
+
+    async def resolve(
+        self, platform: Platform, candidates: Sequence[WorkspaceId]
+    ) -> Binding | None:
+        """Find the binding of the first candidate that is bound. Raises StoreError (law 9)."""
+
+    def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
+        """Give the binding that was last found, for a commit that checks whether it still stands."""
 
 
 class Turns:
@@ -89,14 +102,14 @@ class Ingress:
 
     def __init__(
         self,
-        resolve: Resolve,
+        bindings: Bindings,
         store: DeliveryStore,
         encode: Encode,
         metrics: Metrics,
         enrich: Enrich | None = None,
         note_heard: NoteHeard | None = None,
     ) -> None:
-        self._resolve = resolve
+        self._bindings = bindings
         self._store = store
         self._encode = encode
         self._metrics = metrics
@@ -110,13 +123,25 @@ class Ingress:
         self._metrics.events_received.labels(platform, event.kind).inc()
         started = time.perf_counter()
         async with self._turns.of(event.conversation.id):
-            decision = await decide(event, self._resolve)
-            receipt = await self._commit(event, decision)
+            decision, receipt = await self._decide_and_commit(event)
         took_s = time.perf_counter() - started
         self._metrics.routing_duration.labels(platform).observe(took_s)
         self._tell(event, decision, receipt, took_s)
         if receipt is Receipt.FULL:
             raise QueueFullError("the tenant's queue is full")
+
+    async def _decide_and_commit(self, event: InboundEvent) -> tuple[Decision, Receipt | None]:
+        ref = event.conversation
+        if (recalled := self._bindings.recall(ref.platform, ref.workspace)) is not None:
+            decision = await route(event, recalled.binding)
+            # Whatever else is done with an event leaves no commit that would check the binding.
+            if isinstance(decision, Routed):
+                routed = await self._enriched(decision)
+                receipt = await self._commit_routed(routed, recalled.premise)
+                if receipt is not Receipt.MOVED:
+                    return decision, receipt
+        decision = await decide(event, self._bindings.resolve)
+        return decision, await self._commit(event, decision)
 
     async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:
         match decision:
@@ -142,7 +167,7 @@ class Ingress:
         event = await self._enrich(routed.binding, routed.event)
         return routed if event is routed.event else msgspec.structs.replace(routed, event=event)
 
-    async def _commit_routed(self, routed: Routed) -> Receipt:
+    async def _commit_routed(self, routed: Routed, premise: Premise | None = None) -> Receipt:
         # The routed event, not the one that came in: its address is in terms of the binding.
         tenant, event = routed.binding.tenant, routed.event
         delivery_id = new_delivery_id()
@@ -159,6 +184,7 @@ class Ingress:
                 dedupe_value=delivery_id,
                 metered=True,
                 memory=memory_of_routed(routed),
+                premise=premise,
             )
         )
         if committed.receipt is Receipt.FULL:

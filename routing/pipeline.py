@@ -23,6 +23,11 @@ async def decide(event: InboundEvent, resolve: Resolve, steps: Sequence[Step] = 
     binding = await resolve_tenant(event, resolve)
     if isinstance(binding, Dropped):
         return binding
+    return await route(event, binding, steps)
+
+
+async def route(event: InboundEvent, binding: Binding, steps: Sequence[Step] = STEPS) -> Decision:
+    """Decide where an event of a known tenant goes."""
     trail = (f"tenant: {binding.tenant.id} epoch {binding.epoch}",)
     context = RoutingContext(event=as_bound(event, binding), binding=binding, trail=trail)
     for step in steps:

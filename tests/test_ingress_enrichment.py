@@ -27,7 +27,8 @@ from gateway.store.deliveries import DeliveryStore
 from gateway.store.keys import Shard
 from gateway.telemetry.metrics import Metrics
 from plugin_bridge.wire import encode
-from tests.routing.factories import USER, binding, event, registry_of
+from tests.routing.factories import USER, binding, event
+from tests.support.door import lookup_of
 from tests.support.queues import ACME
 from tests.support.waiting import eventually
 
@@ -54,9 +55,9 @@ async def client(clean_redis: str) -> AsyncIterator[Client]:
         yield opened
 
 
-def _ingress(client: Client, registrar: Registrar) -> Ingress:
-    store = DeliveryStore(client, 1)
-    return Ingress(registry_of(binding()), store, encode, Metrics(), registrar.fill)
+async def _ingress(client: Client, registrar: Registrar) -> Ingress:
+    store, lookup = DeliveryStore(client, 1), await lookup_of(client, binding())
+    return Ingress(lookup, store, encode, Metrics(), registrar.fill)
 
 
 def _said(name: str, **fields: object) -> InboundEvent:
@@ -71,7 +72,7 @@ async def _queued(client: Client) -> list[dict[str, object]]:
 
 async def test_what_is_learnt_of_a_sender_goes_out_with_the_event(client: Client) -> None:
     """The roles too: they decide whose commands count."""
-    await _ingress(client, Registrar()).accept(_said("Ev1"))
+    await (await _ingress(client, Registrar())).accept(_said("Ev1"))
 
     [body] = await _queued(client)
     expected = {
@@ -89,7 +90,7 @@ async def test_nobody_is_asked_for_what_goes_nowhere(client: Client) -> None:
     """A busy channel in which nobody speaks to the agent costs no look-ups."""
     registrar = Registrar()
 
-    await _ingress(client, registrar).accept(_said("Ev1", mentioned=False))
+    await (await _ingress(client, registrar)).accept(_said("Ev1", mentioned=False))
 
     assert [] == registrar.asked
 
@@ -98,7 +99,7 @@ async def test_a_conversation_keeps_its_order_while_somebody_is_asked_for(client
     """The second event waits for the first, however long its sender takes to be found."""
     registrar = Registrar()
     registrar.gate.clear()
-    ingress = _ingress(client, registrar)
+    ingress = await _ingress(client, registrar)
     first = asyncio.create_task(ingress.accept(_said("Ev1")))
     await eventually(lambda: registrar.asked)
     second = asyncio.create_task(ingress.accept(_said("Ev2")))
@@ -112,7 +113,7 @@ async def test_a_change_of_the_installation_stands_in_the_audit_log(client: Clie
     """Routed like any event, with what became of the app."""
     change = Installation(change=InstallationChange.REVOKED)
 
-    await _ingress(client, Registrar()).accept(
+    await (await _ingress(client, Registrar())).accept(
         _said("Ev1", kind=EventKind.INSTALLATION_CHANGED, detail=change)
     )
 

@@ -17,7 +17,8 @@ from gateway.store.deliveries import DeliveryStore
 from gateway.store.keys import Shard
 from gateway.telemetry.metrics import Metrics
 from plugin_bridge.wire import encode
-from tests.routing.factories import binding, event, registry_of, tenant
+from tests.routing.factories import binding, event, tenant
+from tests.support.door import lookup_of
 from tests.support.queues import ACME
 
 
@@ -40,8 +41,8 @@ async def test_what_finds_no_room_is_on_record(clean_redis: str, policy: Overflo
     limits = Limits(max_queued=1, overflow=policy)
     metrics = Metrics()
     async with connect(clean_redis) as client:
-        registry = registry_of(binding(tenant(limits=limits)))
-        ingress = Ingress(registry, DeliveryStore(client, 1), encode, metrics)
+        lookup = await lookup_of(client, binding(tenant(limits=limits)))
+        ingress = Ingress(lookup, DeliveryStore(client, 1), encode, metrics)
         await ingress.accept(said("one"))
         if policy is Overflow.REFUSE:
             with pytest.raises(QueueFullError):

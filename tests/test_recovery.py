@@ -99,7 +99,7 @@ class House:
     async def listen(self, rules: RecoveryRules = RULES) -> None:
         """Start a process' worth of listening: sockets, and what fills gaps."""
         store = DeliveryStore(self.client, 1)
-        ingress = Ingress(self.lookup.resolve, store, encode, self.metrics)
+        ingress = Ingress(self.lookup, store, encode, self.metrics)
         source = SlackSource(self.config, ignore=lambda _ignored: None)
         recall = SlackRecall(WebApi(self.config, self.session), call_every_s=0.0)
         memory = Memory(self.lookup, self.seal, self.cursors)

@@ -29,6 +29,7 @@ from gateway.store.history import Memory, history_arguments, history_keys
 from gateway.store.keys import WAKE_CHANNEL, Shard, dedupe_key, shard_of, wake_message
 from gateway.store.leases import Lease
 from gateway.store.ledger_changes import LedgerChange, ledger_arguments, ledger_keys, ledger_limits
+from gateway.store.premises import Premise
 from gateway.store.turns import (
     SettleAnswer,
     Settled,
@@ -50,7 +51,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     `dedupe_keys` are unique within the tenant; `dedupe_value` is what a later duplicate is told.
     `limits` bound the queue; the quota is counted only when `metered`. With a `memory` payloads are
-    JSON objects, and get a member `history` when there is any.
+    JSON objects, and get a member `history` when there is any. Without its `premise` nothing is stored,
+    and the receipt is MOVED.
     """
 
     tenant: TenantId
@@ -64,6 +66,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     metered: bool = False
     ledgers: tuple[LedgerChange, ...] = ()
     memory: Memory | None = None
+    premise: Premise | None = None
 
 
 class Committed(msgspec.Struct, frozen=True):
@@ -131,6 +134,8 @@ class DeliveryStore:
             *(dedupe_key(own, commit.direction, key) for key in commit.dedupe_keys),
             *ledger_keys(shard, commit.tenant, commit.ledgers),
         ]
+        if commit.premise is not None:
+            keys.append(commit.premise.key)
         wake = self._workers.get((commit.direction, shard.number))
         arguments = _commit_arguments(commit, shard, WAKE_CHANNEL if wake is None else "")
         outcome, first = await self._commit(keys, arguments, sent=wake)
@@ -205,6 +210,7 @@ def _commit_arguments(commit: Commit, shard: Shard, channel: str) -> list[Value]
         # An agent is told to try again; only what platforms send can be dropped.
         limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
         *ledger_limits(commit.ledgers),
+        "" if commit.premise is None else commit.premise.value,
         *history_arguments(commit.memory),
     ]
     args += ledger_arguments(commit.ledgers)

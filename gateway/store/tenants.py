@@ -1,7 +1,7 @@
 """Who owns a workspace, and whose bearer key this is: the look-up keys.
 
-Resolution always asks Redis: no cache here may outlive a re-binding. Decoding alone is cached, by
-content, so a changed value is a different entry.
+Resolution always asks Redis: what is remembered here counts only with a commit that checks it (see
+premises.py). Decoding is cached by content, so a changed value is a different entry.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.store.connection import (
     Client,
     Confirmation,
     Script,
+    Server,
     Value,
     run,
     run_all,
@@ -36,6 +37,7 @@ from gateway.store.keys import (
     mark_beside,
     shard_of,
 )
+from gateway.store.premises import Recalled, Recollection
 
 _BINDING = "b"
 _CREDENTIAL = "c"
@@ -74,6 +76,7 @@ class TenantLookup:
         self._pepper = pepper
         self._shards = shards
         self._confirmation = confirmation
+        self._recollection = Recollection()
         self._bind = Script(client, "bind", confirmation)
         self._admit = Script(client, "admit", confirmation)
         self._dismiss = Script(client, "dismiss", confirmation)
@@ -91,11 +94,23 @@ class TenantLookup:
             values = [await run(self._client, "HGET", keys[0], _BINDING)]
         else:
             values = await run_all(self._client, *(("HGET", key, _BINDING) for key in keys))
-        found = next((value for value in values if value is not None), None)
-        if found is None:
-            await self._check_filled(*keys)
+        for key, value in zip(keys, values, strict=True):
+            if value is not None:
+                binding = _decode_binding(value)
+                self._recollection.note(key, value, binding)
+                return binding
+            self._recollection.forget(key)
+        await self._check_filled(*keys)
+        return None
+
+    def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
+        """Give the binding that `resolve` last found for a workspace, for a commit that checks it.
+
+        None on a cluster, where no commit could: the key is on another node than its own.
+        """
+        if not isinstance(self._client, Server):
             return None
-        return _decode_binding(found)
+        return self._recollection.at(self._pepper.workspace(platform, workspace))
 
     async def bound_workspace(
         self, platform: Platform, workspace: WorkspaceId

@@ -68,7 +68,7 @@ class Gateway:
         self._settings = settings
         self._metrics = Metrics()
         self._store = DeliveryStore(client, settings.shards)
-        self._accept = Ingress(tenants.lookup.resolve, self._store, encode, self._metrics).accept
+        self._accept = Ingress(tenants.lookup, self._store, encode, self._metrics).accept
         self._bridge = Bridge(transport, tenants.seal.open, _no_replies)
         self._engine: asyncio.Task[None] | None = None
 

@@ -392,7 +392,7 @@ async def _inbound(egress: Egress) -> list[bytes]:
 
 
 def _ingress(egress: Egress) -> Ingress:
-    return Ingress(egress.lookup.resolve, egress.store, encode, egress.metrics)
+    return Ingress(egress.lookup, egress.store, encode, egress.metrics)
 
 
 async def test_a_user_who_stops_an_answer_is_obeyed(egress: Egress) -> None:

@@ -139,7 +139,7 @@ async def test_what_slack_ended_goes_on_by_edits(egress: Egress) -> None:
 
 async def test_a_user_stops_it(egress: Egress) -> None:
     """The agent hears of it once, and what was shown is what stays."""
-    ingress = Ingress(egress.lookup.resolve, egress.store, encode, egress.metrics)
+    ingress = Ingress(egress.lookup, egress.store, encode, egress.metrics)
     desk = egress.desk(hear=ingress.accept)
     outbox = egress.outbox(desk=desk)
     stream = await opened(egress, desk, outbox)

@@ -37,7 +37,7 @@ class Door:
     def __post_init__(self) -> None:
         self.store = DeliveryStore(self.client, 1)
         self.lookup = TenantLookup(self.client, Pepper(b"pepper"), 1)
-        self.ingress = Ingress(self.lookup.resolve, self.store, encode, Metrics())
+        self.ingress = Ingress(self.lookup, self.store, encode, Metrics())
 
     async def bind(
         self,
@@ -97,3 +97,12 @@ def said(ts: int, text: str, *, thread: int | None = None, **fields: object) -> 
 def asked(ts: int, text: str, *, thread: int | None = None, **fields: object) -> InboundEvent:
     """A message that mentions the agent."""
     return said(ts, text, thread=thread, mentioned=True, **fields)
+
+
+async def lookup_of(client: Client, *bindings: Binding) -> TenantLookup:
+    """Fill the look-up keys with exactly these."""
+    lookup = TenantLookup(client, Pepper(b"pepper"), 1)
+    for each in bindings:
+        await lookup.put_binding(each, None)
+    await lookup.mark_filled()
+    return lookup

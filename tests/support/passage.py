@@ -59,7 +59,7 @@ class Passage:
     def __post_init__(self) -> None:
         self.store = DeliveryStore(self.client, 1)
         self.lookup = TenantLookup(self.client, Pepper(b"pepper"), 1)
-        self.ingress = Ingress(self.lookup.resolve, self.store, encode, self.metrics)
+        self.ingress = Ingress(self.lookup, self.store, encode, self.metrics)
         outlets = {
             Platform.SLACK: Outlet(render=render, sender=Silent(), capabilities=CAPABILITIES)
         }

@@ -5,15 +5,26 @@
 --      4 ring of tenants (zset)   5 audit (stream)   6 quota (string, TAT in us)   7.. lists of the
 --      history, if any; then dedupe keys
 --      and, when there are ledgers: the list of the tenant's ledgers (list), the ledgers (hashes)
+--      and last, with a premise: the look-up key of a workspace (hash)
 -- ARGV 1 tenant   2 conversation   3 audit record   4 dedupe value   5 dedupe ttl, ms
 --      6 quota interval, us (0: none)   7 quota burst   8 most entries in the queue
 --      9 wake channel ('' for none)   10 wake message   11 what a full queue does (refuse | drop)
 --      12 how many ledgers   13 their ttl, ms   14 most of them per tenant
---      15 how many lists of the history; if any, 16-21 what becomes of them, see history.lua
+--      15 the premise: the binding that must stand at the last key ('' for none)
+--      16 how many lists of the history; if any, 17-22 what becomes of them, see history.lua
 --      then per ledger: the shape that it must have ('' for a new one), how many values follow, and
 --      those: field, value, ...;  then pairs of delivery id, payload
--- Answers {outcome, dedupe value of the first commit}; outcome `moved` when a ledger has another
--- shape than the decision was built upon.
+-- Answers {outcome, dedupe value of the first commit}; outcome `moved` when the binding is another, or
+-- a ledger has another shape, than the decision was built upon.
+local last_key = #KEYS
+if ARGV[15] ~= '' then
+  -- Before anything is read of the tenant: whose the event is, is the first question.
+  if redis.call('HGET', KEYS[last_key], 'b') ~= ARGV[15] then
+    return {'moved', ''}
+  end
+  last_key = last_key - 1
+end
+
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 
@@ -22,9 +33,9 @@ local function audit(outcome)
 end
 
 local ledgers = tonumber(ARGV[12])
-local last_dedupe = ledgers > 0 and #KEYS - ledgers - 1 or #KEYS
-local lists = tonumber(ARGV[15])
-local first_dedupe, first_ledger = 7 + lists, lists > 0 and 22 or 16
+local last_dedupe = ledgers > 0 and last_key - ledgers - 1 or last_key
+local lists = tonumber(ARGV[16])
+local first_dedupe, first_ledger = 7 + lists, lists > 0 and 23 or 17
 if first_dedupe <= last_dedupe then
   for _, first in ipairs(redis.call('MGET', unpack(KEYS, first_dedupe, last_dedupe))) do
     if first then
@@ -35,7 +46,7 @@ if first_dedupe <= last_dedupe then
 end
 
 local from = first_ledger
-for i = #KEYS - ledgers + 1, #KEYS do
+for i = last_key - ledgers + 1, last_key do
   if ARGV[from] ~= '' and redis.call('HGET', KEYS[i], 'shape') ~= ARGV[from] then
     return {'moved', ''}
   end
@@ -72,7 +83,7 @@ for i = first_dedupe, last_dedupe do
   redis.call('SET', KEYS[i], ARGV[4], 'PX', ARGV[5])
 end
 local at = first_ledger
-for i = #KEYS - ledgers + 1, #KEYS do
+for i = last_key - ledgers + 1, last_key do
   local values = tonumber(ARGV[at + 1])
   redis.call('HSET', KEYS[i], unpack(ARGV, at + 2, at + 1 + values))
   redis.call('PEXPIRE', KEYS[i], ARGV[13])
@@ -81,7 +92,7 @@ for i = #KEYS - ledgers + 1, #KEYS do
   end
   at = at + 2 + values
 end
-local history = lists > 0 and recall(KEYS[7], 16)
+local history = lists > 0 and recall(KEYS[7], 17)
 for i = from, #ARGV, 2 do
   local payload = ARGV[i + 1]
   if history then
@@ -98,7 +109,7 @@ for i = from, #ARGV, 2 do
   end
 end
 for i = 7, first_dedupe - 1 do
-  remember(KEYS[i], 16)
+  remember(KEYS[i], 17)
 end
 audit('accepted')
 return {'accepted', ARGV[4]}

@@ -44,7 +44,7 @@ class Bindings(Protocol):
         """Find the binding of the first candidate that is bound. Raises StoreError (law 9)."""
 
     def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
-        """Give the binding that was last found, for a commit that checks whether it still stands."""
+        """Give the binding that was last found, for a commit that checks that it still stands."""
 
 
 class Turns:

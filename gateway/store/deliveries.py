@@ -51,8 +51,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
 
     `dedupe_keys` are unique within the tenant; `dedupe_value` is what a later duplicate is told.
     `limits` bound the queue; the quota is counted only when `metered`. With a `memory` payloads are
-    JSON objects, and get a member `history` when there is any. Without its `premise` nothing is stored,
-    and the receipt is MOVED.
+    JSON objects, and get a member `history` when there is any. With a `premise` that does not hold
+    nothing is stored, and the receipt is MOVED.
     """
 
     tenant: TenantId

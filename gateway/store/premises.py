@@ -1,6 +1,7 @@
-"""What a decision was built upon, so that its commit can check it: a look-up that need not be waited
-for. What was read before may be acted upon, for it is asked again in the very write that stores the
-decision; a look-up that was waited for can be overtaken by a re-binding, this one can't.
+"""What a decision was built upon, for its commit to check.
+
+Whose a workspace is need not be waited for: what was read before may be acted upon, since it is
+asked again in the very write that stores the decision. No re-binding can overtake that.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -21,15 +21,18 @@ class ConversationKind(StrEnum):
     CHANNEL = "channel"
 
 
-class ConversationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A return address. Self-sufficient: an answer needs nothing else to find its place."""
+class ConversationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, dict=True):
+    """A return address. Self-sufficient: an answer needs nothing else to find its place.
+
+    The `dict` holds the id once it has been asked for: an event's is, six times on its way.
+    """
 
     platform: Platform
     workspace: WorkspaceId
     channel: str
     thread: str | None = None
 
-    @property
+    @cached_property
     def id(self) -> ConversationId:
         """`platform:workspace:channel[:thread]`, each part percent-encoded.
 
@@ -41,7 +44,7 @@ class ConversationRef(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
 
 @lru_cache(maxsize=16_384)
 def _joined(platform: str, workspace: str, channel: str, thread: str | None) -> ConversationId:
-    # Remembered: an event's id is asked for half a dozen times on its way.
+    # Remembered: people say more than one thing in a place.
     parts = [platform, workspace, channel, *(() if thread is None else (thread,))]
     return ConversationId(":".join(quote(part, safe="") for part in parts))
 

@@ -56,8 +56,10 @@ class AccessPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     def may_command(self, sender: Sender) -> bool:
         """Tell whether `sender` is one of the commanders."""
-        named = (EVERYONE, sender.id, *sender.roles)
-        return any(each in self.commanders for each in named)
+        named = self.commanders
+        if EVERYONE in named or sender.id in named:
+            return True
+        return bool(sender.roles) and not set(named).isdisjoint(sender.roles)
 
 
 class HistoryScope(StrEnum):

@@ -8,6 +8,7 @@ A lane is in exactly one of four states: empty, ready, in flight, or waiting in 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import msgspec
 
@@ -26,7 +27,7 @@ from gateway.store.connection import (
     run_scripts,
 )
 from gateway.store.history import Memory, history_arguments, history_keys
-from gateway.store.keys import WAKE_CHANNEL, Shard, dedupe_key, shard_of, wake_message
+from gateway.store.keys import WAKE_CHANNEL, QueueNames, names_of_queue, shard_of
 from gateway.store.leases import Lease
 from gateway.store.ledger_changes import LedgerChange, ledger_arguments, ledger_keys, ledger_limits
 from gateway.store.premises import Premise
@@ -44,6 +45,7 @@ from gateway.store.turns import (
 __all__ = ["Commit", "Committed", "DeliveryStore", "SettleAnswer", "Settled", "Taken"]
 
 DEDUPE_TTL_S = 24 * 3600
+_JSON: Final = msgspec.json.Encoder()
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,24 +122,10 @@ class DeliveryStore:
         stored but not confirmed. To be sent again in each case: a duplicate is confirmed as well,
         and its confirmation is that of the first, for a replica has what came before what it has.
         """
-        shard = shard_of(commit.tenant, self._shards)
-        own = shard.tenant(commit.tenant)
-        queue = shard.queue(commit.tenant, commit.direction)
-        keys = [
-            queue,
-            f"{queue}:lane:{commit.conversation}",
-            f"{queue}:ready",
-            shard.ring(commit.direction),
-            shard.audit,
-            f"{own}quota",
-            *history_keys(own, commit.memory),
-            *(dedupe_key(own, commit.direction, key) for key in commit.dedupe_keys),
-            *ledger_keys(shard, commit.tenant, commit.ledgers),
-        ]
-        if commit.premise is not None:
-            keys.append(commit.premise.key)
-        wake = self._workers.get((commit.direction, shard.number))
-        arguments = _commit_arguments(commit, shard, WAKE_CHANNEL if wake is None else "")
+        names = names_of_queue(commit.tenant, commit.direction, self._shards)
+        keys = _commit_keys(commit, names)
+        wake = self._workers.get((commit.direction, names.shard.number))
+        arguments = _commit_arguments(commit, names, WAKE_CHANNEL if wake is None else "")
         outcome, first = await self._commit(keys, arguments, sent=wake)
         return Committed(Receipt(outcome.decode()), first.decode())
 
@@ -193,27 +181,46 @@ class DeliveryStore:
         return int(answer[1])
 
 
-def _commit_arguments(commit: Commit, shard: Shard, channel: str) -> list[Value]:
+def _commit_keys(commit: Commit, names: QueueNames) -> list[str]:
+    keys = [
+        names.queue,
+        names.lanes + commit.conversation,
+        names.ready,
+        names.ring,
+        names.audit,
+        names.quota,
+        *history_keys(names.own, commit.memory),
+        *[names.repeats + key for key in commit.dedupe_keys],
+    ]
+    if commit.ledgers:
+        keys += ledger_keys(names.shard, commit.tenant, commit.ledgers)
+    if commit.premise is not None:
+        keys.append(commit.premise.key)
+    return keys
+
+
+def _commit_arguments(commit: Commit, names: QueueNames, channel: str) -> list[Value]:
     limits = commit.limits
     interval_us = 60_000_000 // max(limits.events_per_minute, 1) if commit.metered else 0
     args: list[Value] = [
         commit.tenant,
         commit.conversation,
-        msgspec.json.encode(commit.audit),
+        _JSON.encode(commit.audit),
         commit.dedupe_value,
         DEDUPE_TTL_S * 1000,
         interval_us,
         max(limits.event_burst, 1),
         limits.max_queued,
         channel,
-        wake_message(shard, commit.direction),
+        names.wake,
         # An agent is told to try again; only what platforms send can be dropped.
         limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
         *ledger_limits(commit.ledgers),
         "" if commit.premise is None else commit.premise.value,
         *history_arguments(commit.memory),
     ]
-    args += ledger_arguments(commit.ledgers)
+    if commit.ledgers:
+        args += ledger_arguments(commit.ledgers)
     for delivery in commit.deliveries:
         args += [delivery.id, delivery.payload]
     return args

@@ -11,8 +11,9 @@ import hashlib
 import hmac
 import string
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from gateway.core.deliveries import Direction
 from gateway.core.ids import ConversationId, MessageId, Platform, TenantId, WorkspaceId
@@ -94,11 +95,11 @@ class Shard:
     """The keys that all tenants of one shard share."""
 
     number: int
+    prefix: str = field(init=False, repr=False, compare=False)
+    """Hash tag and separator; every key of the shard starts with it."""
 
-    @property
-    def prefix(self) -> str:
-        """Hash tag and separator; every key of the shard starts with it."""
-        return f"{{s{self.number}}}:"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "prefix", f"{{s{self.number}}}:")
 
     @property
     def audit(self) -> str:
@@ -211,9 +212,46 @@ class Shard:
         return f"{self.ledgers(tenant)}:{message}"
 
 
+@lru_cache(maxsize=16_384)
 def shard_of(tenant: TenantId, shards: int) -> Shard:
     """Find the shard of a tenant. CRC-32, since it must never change while data exists."""
     return Shard(zlib.crc32(tenant.encode()) % shards)
+
+
+class QueueNames(NamedTuple):
+    """What a commit to a tenant's queue names. `lanes` and `repeats` are beginnings of keys: a
+    conversation follows, or a name that must not come twice.
+    """
+
+    shard: Shard
+    own: str
+    queue: str
+    lanes: str
+    ready: str
+    ring: str
+    audit: str
+    quota: str
+    repeats: str
+    wake: str
+
+
+@lru_cache(maxsize=16_384)
+def names_of_queue(tenant: TenantId, direction: Direction, shards: int) -> QueueNames:
+    """Name the queue of a tenant in one direction. Remembered: all of its commits ask for it."""
+    shard = shard_of(tenant, shards)
+    own, queue = shard.tenant(tenant), shard.queue(tenant, direction)
+    return QueueNames(
+        shard=shard,
+        own=own,
+        queue=queue,
+        lanes=f"{queue}:lane:",
+        ready=f"{queue}:ready",
+        ring=shard.ring(direction),
+        audit=shard.audit,
+        quota=f"{own}quota",
+        repeats=dedupe_key(own, direction, ""),
+        wake=wake_message(shard, direction),
+    )
 
 
 def wake_message(shard: Shard, direction: Direction) -> str:

@@ -86,8 +86,8 @@ class _WideEvents:
         """Write them there from now on."""
         self._lines, self._finish = lines, finish
 
-    def write(self, event: str, fields: dict[str, Any]) -> None:
-        """Write one."""
+    def write(self, event: str, **fields: Any) -> None:
+        """Write the one line that tells of a handled event, at level info."""
         if self._lines is not None:
             fields["event"] = event
             self._lines.write(self._finish(None, "info", fields) + "\n")
@@ -96,11 +96,6 @@ class _WideEvents:
     def _end(self) -> None:
         if self._lines is not None:
             self._lines.flush()
-
-
-def wide_event(event: str, **fields: Any) -> None:
-    """Write the one line that tells of a handled event, at level info."""
-    _wide.write(event, fields)
 
 
 def configure_logs(level: str, *, worker_number: int = 0) -> None:
@@ -159,36 +154,39 @@ class Finish:
         return render(logger, method, event)
 
     def _now(self) -> str:
-        second, fraction = divmod(time.time_ns(), 1_000_000_000)
+        moment = time.time()
+        second = int(moment)
         if second != self._second:
             self._second = second
             self._text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S.")
-        return f"{self._text}{fraction // 1000:06d}Z"
+        return f"{self._text}{int((moment - second) * 1_000_000):06d}Z"
 
 
 _wide: Final = _WideEvents()
+wide_event: Final = _wide.write
 
 
 def render(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
     """Make the line, with everything cut out that looks like a secret, however deep it lies."""
     try:
-        line = orjson.dumps(event)
+        line = orjson.dumps(event).decode()
     except TypeError:
         # An exception, a path, half a surrogate pair: it is written as text.
         return _dump(_redacted(event))
-    return _dump(_redacted(event)) if _is_suspicious(line) else line.decode()
+    return _dump(_redacted(event)) if _is_suspicious(line) else line
 
 
-def _is_suspicious(line: bytes) -> bool:
+def _is_suspicious(line: str) -> bool:
     # What every secret begins with. To look for these in the finished line is all that most lines
-    # cost, and eight times cheaper than one expression for all of them.
+    # cost, and many times cheaper than one expression for all of them. Single characters are found
+    # fastest, and the three here are in few lines. In text and not in bytes, of which Python asks
+    # first whether the left side is a number: that costs more than to search.
     return (
-        b"xox" in line
-        or b"://" in line
-        or b"cgk_" in line
-        or b"whsec_" in line
-        or b"earer " in line
-        or b"xapp-" in line
+        ("x" in line and ("xox" in line or "xapp-" in line))
+        or ("/" in line and "://" in line)
+        or (" " in line and "earer " in line)
+        or "cgk_" in line
+        or "whsec_" in line
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -46,6 +47,18 @@ def test_an_address_survives_the_round_trip(ref: ConversationRef) -> None:
 def test_two_addresses_never_share_an_id(one: ConversationRef, other: ConversationRef) -> None:
     """Equal ids mean equal addresses, or a message could be answered somewhere else."""
     assert (one == other) == (one.id == other.id)
+
+
+@given(ref=_REFS, workspace=_PARTS.map(WorkspaceId))
+def test_an_address_made_of_another_has_its_own_id(
+    ref: ConversationRef, workspace: WorkspaceId
+) -> None:
+    """Although the other's has been asked for, and is remembered."""
+    assume(ref.workspace != workspace and ref.id)
+
+    made = msgspec.structs.replace(ref, workspace=workspace)
+    assert ref.id != made.id
+    assert msgspec.structs.replace(made, workspace=ref.workspace).id == ref.id
 
 
 @given(text=st.text(max_size=60))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
@@ -52,3 +53,20 @@ def test_new_ids_are_unlike_each_other_and_hold_no_dot() -> None:
 
     assert 200 == len(set(ids))
     assert [] == [each for each in ids if not re.fullmatch(r"(dlv|msg)_[0-9a-f]{24}", each)]
+
+
+def test_a_forked_process_makes_other_ids_than_its_parent() -> None:
+    """Both go on from the same memory, where ids lie ready."""
+    new_delivery_id()
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(theirs, new_delivery_id().encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    of_child = os.read(ours, 100).decode()
+    os.close(ours)
+    os.close(theirs)
+
+    assert re.fullmatch(r"dlv_[0-9a-f]{24}", of_child)
+    assert of_child not in {new_delivery_id() for _ in range(1000)}

@@ -104,32 +104,37 @@ def settle_call(lease: Lease, settled: Sequence[Settled], breaker: BreakerPolicy
 def read_settled(answer: list[Any], lease: Lease) -> SettleAnswer:
     """Read what a settle came to. Raises LeaseLostError."""
     check_lease(answer, lease)
-    _, held, broken, ready = answer
-    return SettleAnswer(
-        held=[each == 1 for each in held],
-        broken=[TenantId(tenant.decode()) for tenant in broken],
-        ready=ready == 1,
-    )
+    _, ready, count, *rest = answer
+    held = [True] * count
+    broken = []
+    for each in rest:
+        if isinstance(each, int):
+            held[each - 1] = False
+        else:
+            broken.append(TenantId(each.decode()))
+    return SettleAnswer(held=held, broken=broken, ready=ready == 1)
 
 
 def _settle_arguments(settled: Settled) -> list[Value]:
     delivery = settled.delivery
     record = b"" if settled.audit is None else _JSON.encode(settled.audit)
-    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
-    tail: list[Value] = [record, settled.sign]
+    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry, record]
     # Only what agents ask for has a ledger.
     told = delivery.id if delivery.direction is Direction.OUTBOUND else ""
     match settled.settlement:
+        case Done() if settled.sign is Sign.WELL and not told:
+            return [*head, "well"]
         case Done(receipt=receipt, degraded=degraded):
-            return [*head, "done", *tail, receipt, degraded, "", "", told]
+            return [*head, "done", settled.sign, receipt, degraded, "", "", told]
         case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
             # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
             delay_ms = round(delay_s * 1000)
-            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), "", told]
+            tail: list[Value] = [delay_ms, int(counts), int(uncertain), "", told]
+            return [*head, "again", settled.sign, *tail]
         case Dead(reason=reason, detail=detail, uncertain=uncertain):
             in_doubt = delivery.uncertain or uncertain
             died = [reason.value, detail, delivery.attempt, int(in_doubt)]
-            return [*head, "dead", *tail, *died, told]
+            return [*head, "dead", settled.sign, *died, told]
 
 
 def check_lease(answer: list[Any], lease: Lease) -> None:

@@ -25,6 +25,10 @@ Call = tuple[list[str], list[Value]]
 
 _JSON: Final = msgspec.json.Encoder()
 
+# The answer of take.lua is one flat list, since nested ones cost Redis more than all else in it.
+_HEAD: Final = 3
+_WIDTH: Final = 6
+
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a delivery, and the record of it (None for a mere deferral)."""
@@ -74,10 +78,12 @@ def take_call(lease: Lease, limit: int) -> Call:
 def read_taken(answer: list[Any], lease: Lease) -> Taken:
     """Read what was taken. Raises LeaseLostError, StoreError."""
     check_lease(answer, lease)
-    _, due_in_ms, taken, profiles = answer
+    due_in_ms, count = answer[1], answer[2]
+    end = _HEAD + _WIDTH * count
+    fields = iter(answer[_HEAD:end])
     return Taken(
-        deliveries=[_delivery(fields, lease.direction) for fields in taken],
-        endpoints=_endpoints(profiles),
+        deliveries=[_delivery(*each, lease.direction) for each in zip(*[fields] * _WIDTH, strict=True)],
+        endpoints=_endpoints(answer[end:]),
         due_in_s=None if due_in_ms < 0 else due_in_ms / 1000,
     )
 
@@ -143,8 +149,15 @@ def check_lease(answer: list[Any], lease: Lease) -> None:
         raise LeaseLostError(f"shard {lease.shard.number} ({lease.role}) has another owner")
 
 
-def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
-    tenant, conversation, entry, attempts, uncertain, delivery_id, payload = fields
+def _delivery(
+    tenant: bytes,
+    conversation: bytes,
+    entry: bytes,
+    delivery_id: bytes,
+    payload: bytes,
+    attempts: bytes,
+    direction: Direction,
+) -> Delivery:
     entry_text = entry.decode()
     return Delivery(
         id=DeliveryId(delivery_id.decode()),
@@ -152,8 +165,8 @@ def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
         direction=direction,
         conversation=ConversationId(conversation.decode()),
         payload=payload,
-        attempt=int(attempts) + 1,
-        uncertain=uncertain == b"1",
+        attempt=int(attempts.rstrip(b"?")) + 1,
+        uncertain=attempts.endswith(b"?"),
         accepted_at_ms=int(entry_text.partition("-")[0]),
         entry=entry_text,
     )

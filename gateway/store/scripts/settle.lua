@@ -54,13 +54,13 @@ local function tell(tenant, at)
   end
 end
 
-local function wait(tenant, at, now_ms)
+local function wait(tenant, at, now_us)
   local id, attempts = ARGV[at + 2], tenant.queue .. ':attempts'
   if ARGV[at + 7] == '1' then
     redis.call('HINCRBY', attempts, id, 1)
     redis.call('HSET', attempts, id .. ':u', ARGV[at + 8])
   end
-  redis.call('ZADD', KEYS[3], now_ms + ARGV[at + 6], tenant.name .. '\31' .. ARGV[at + 1])
+  redis.call('ZADD', KEYS[3], math.floor(now_us / 1000) + ARGV[at + 6], tenant.name .. '\31' .. ARGV[at + 1])
 end
 
 -- Of a tenant that is well, as nearly all are nearly always, nothing is asked: once enough are
@@ -85,8 +85,8 @@ local function judge(tenant)
   return 'open', 'breaker.opened', ill .. ' of ' .. all .. ' attempts failed'
 end
 
-local function open(tenant, now_ms, state, action, detail)
-  redis.call('HSET', KEYS[7], tenant.name, state .. ' ' .. now_ms)
+local function open(tenant, now_us, state, action, detail)
+  redis.call('HSET', KEYS[7], tenant.name, state .. ' ' .. math.floor(now_us / 1000))
   redis.call('DEL', ARGV[2] .. tenant.name .. ':window')
   redis.call('XADD', KEYS[6], '*', 'o', '', 'r',
     cjson.encode({tenant = tenant.name, action = action, direction = ARGV[3], detail = detail}))
@@ -95,7 +95,7 @@ end
 local function forget_attempts(tenant)
   local attempts = tenant.queue .. ':attempts'
   if redis.call('EXISTS', attempts) == 1 then
-    for _, id in ipairs(tenant.over) do
+    for _, id in ipairs(tenant.ids) do
       redis.call('HDEL', attempts, id, id .. ':u')
     end
   end
@@ -109,8 +109,8 @@ while args[at] do
   local name = args[at]
   if not named[name] then
     local queue = args[2] .. name .. ':' .. args[3]
-    local tenant = {name = name, queue = queue, lane = queue .. ':lane:', ended = 0, over = {},
-      ready = {}, well = 0, ill = 0, gone = 0}
+    local tenant = {name = name, queue = queue, lane = queue .. ':lane:', ended = 0, over = 0,
+      ids = {}, ready = {}, well = 0, ill = 0, gone = 0}
     named[name] = tenant
     tenants[#tenants + 1] = tenant
     attempts[#attempts + 1] = queue .. ':attempts'
@@ -127,19 +127,14 @@ end
 -- of these keys never exists, so that a script ends here instead, before it has changed anything.
 local any_tried = call('EXISTS', unpack(attempts)) > 0
 local time = call('TIME')
-local now_us = time[1] * 1000000 + time[2]
-local now_ms = math.floor(now_us / 1000)
+local now_us = time[1] .. string.format('%06d', time[2])
 
--- Of a lane that is named twice one settlement counts.
-local answer, held, known = {'ok', 0, count}, 0, {}
+local answer, held, numbers = {'ok', 0, count}, 0, {}
 local entries = count > 0 and call('HMGET', KEYS[4], unpack(members)) or {}
 for n = 1, count do
-  local member = members[n]
-  if entries[n] == args[places[n] + 2] and not known[member] then
-    known[member] = true
+  if entries[n] == args[places[n] + 2] then
     held = held + 1
-    members[held] = member
-    places[held] = places[n]
+    members[held], places[held], numbers[held] = members[n], places[n], n
   else
     answer[#answer + 1] = n
   end
@@ -147,9 +142,22 @@ end
 if held == 0 then
   return answer
 end
-call('HDEL', KEYS[4], unpack(members, 1, held))
+if call('HDEL', KEYS[4], unpack(members, 1, held)) < held then
+  -- Of a lane that is named twice the first settlement counts.
+  local known, all = {}, held
+  held = 0
+  for n = 1, all do
+    if known[members[n]] then
+      answer[#answer + 1] = numbers[n]
+    else
+      known[members[n]] = true
+      held = held + 1
+      places[held] = places[n]
+    end
+  end
+end
 
-local lanes, removed = {}, {}
+local lanes, removed = {}, 0
 for n = 1, held do
   local at = places[n]
   local tenant, action = named[args[at]], args[at + 4]
@@ -159,16 +167,18 @@ for n = 1, held do
     tenant[sign] = tenant[sign] + 1
   end
   if action == 'again' then
-    wait(tenant, at, now_ms)
+    wait(tenant, at, now_us)
   else
     if action == 'dead' then
       bury(tenant, at)
     end
-    local lane = tenant.lane .. args[at + 1]
+    local lane, over = tenant.lane .. args[at + 1], tenant.over + 1
     call('LPOP', lane)
-    lanes[#lanes + 1] = lane
-    removed[#lanes] = at
-    tenant.over[#tenant.over + 1] = args[at + 2]
+    removed = removed + 1
+    lanes[removed] = lane
+    tenant.over = over
+    tenant.ids[over] = args[at + 2]
+    tenant.ready[over] = args[at + 1]
     if action ~= 'well' and args[at + 10] ~= '' then
       tell(tenant, at)
     end
@@ -180,45 +190,63 @@ for n = 1, held do
 end
 
 -- Lanes that hold more go on. Mostly all of them do, or none does, and then one call tells.
-local going_on = #lanes > 0 and call('EXISTS', unpack(lanes)) or 0
-if going_on > 0 then
-  for n = 1, #lanes do
-    if going_on == #lanes or call('EXISTS', lanes[n]) == 1 then
-      local at = removed[n]
-      local ready = named[args[at]].ready
-      ready[#ready + 1] = args[at + 1]
+local going_on = removed > 0 and call('EXISTS', unpack(lanes)) or 0
+
+-- Of a tenant: whether something of it may start.
+local function push_ready(tenant, ready)
+  if going_on > 0 and going_on < removed then
+    for n = #ready, 1, -1 do
+      if redis.call('EXISTS', tenant.lane .. ready[n]) == 0 then
+        table.remove(ready, n)
+      end
     end
   end
+  local key = tenant.queue .. ':ready'
+  if going_on > 0 and #ready > 0 then
+    redis.call('RPUSH', key, unpack(ready))
+    return true
+  end
+  return redis.call('EXISTS', key) == 1
 end
 
-local ring = {}
-for _, tenant in ipairs(tenants) do
+local names = {}
+for n, tenant in ipairs(tenants) do
+  names[n] = tenant.name
+end
+local active, running, idle, ring = call('HMGET', KEYS[5], unpack(names)), {}, {}, {}
+for n, tenant in ipairs(tenants) do
   if tenant.ended > 0 then
-    if call('HINCRBY', KEYS[5], tenant.name, -tenant.ended) <= 0 then
-      call('HDEL', KEYS[5], tenant.name)
+    local left = (active[n] or 0) - tenant.ended
+    if left > 0 then
+      running[#running + 1] = tenant.name
+      running[#running + 1] = left
+    else
+      idle[#idle + 1] = tenant.name
     end
-    if #tenant.over > 0 then
-      call('XDEL', tenant.queue, unpack(tenant.over))
+    if tenant.over > 0 then
+      call('XDEL', tenant.queue, unpack(tenant.ids))
       if any_tried then
         forget_attempts(tenant)
       end
     end
-    local ready = tenant.queue .. ':ready'
-    if #tenant.ready > 0 then
-      call('RPUSH', ready, unpack(tenant.ready))
-    end
-    if #tenant.ready > 0 or call('EXISTS', ready) == 1 then
+    if push_ready(tenant, tenant.ready) then
       ring[#ring + 1] = now_us
       ring[#ring + 1] = tenant.name
     end
     if tenant.well + tenant.ill + tenant.gone > 0 then
       local state, action, detail = judge(tenant)
       if state then
-        open(tenant, now_ms, state, action, detail)
+        open(tenant, now_us, state, action, detail)
         answer[#answer + 1] = tenant.name
       end
     end
   end
+end
+if #idle > 0 then
+  call('HDEL', KEYS[5], unpack(idle))
+end
+if #running > 0 then
+  call('HSET', KEYS[5], unpack(running))
 end
 if #ring > 0 then
   answer[2] = 1

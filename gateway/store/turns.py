@@ -25,6 +25,10 @@ Call = tuple[list[str], list[Value]]
 
 _JSON: Final = msgspec.json.Encoder()
 
+# The answer of take.lua is one flat list, since nested ones cost Redis more than all else in it.
+_HEAD: Final = 3
+_WIDTH: Final = 6
+
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a delivery, and the record of it (None for a mere deferral)."""
@@ -74,10 +78,12 @@ def take_call(lease: Lease, limit: int) -> Call:
 def read_taken(answer: list[Any], lease: Lease) -> Taken:
     """Read what was taken. Raises LeaseLostError, StoreError."""
     check_lease(answer, lease)
-    _, due_in_ms, taken, profiles = answer
+    due_in_ms, count = answer[1], answer[2]
+    end = _HEAD + _WIDTH * count
+    fields = iter(answer[_HEAD:end])
     return Taken(
-        deliveries=[_delivery(fields, lease.direction) for fields in taken],
-        endpoints=_endpoints(profiles),
+        deliveries=[_delivery(*each, lease.direction) for each in zip(*[fields] * _WIDTH, strict=True)],
+        endpoints=_endpoints(answer[end:]),
         due_in_s=None if due_in_ms < 0 else due_in_ms / 1000,
     )
 
@@ -104,32 +110,37 @@ def settle_call(lease: Lease, settled: Sequence[Settled], breaker: BreakerPolicy
 def read_settled(answer: list[Any], lease: Lease) -> SettleAnswer:
     """Read what a settle came to. Raises LeaseLostError."""
     check_lease(answer, lease)
-    _, held, broken, ready = answer
-    return SettleAnswer(
-        held=[each == 1 for each in held],
-        broken=[TenantId(tenant.decode()) for tenant in broken],
-        ready=ready == 1,
-    )
+    _, ready, count, *rest = answer
+    held = [True] * count
+    broken = []
+    for each in rest:
+        if isinstance(each, int):
+            held[each - 1] = False
+        else:
+            broken.append(TenantId(each.decode()))
+    return SettleAnswer(held=held, broken=broken, ready=ready == 1)
 
 
 def _settle_arguments(settled: Settled) -> list[Value]:
     delivery = settled.delivery
     record = b"" if settled.audit is None else _JSON.encode(settled.audit)
-    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry]
-    tail: list[Value] = [record, settled.sign]
+    head: list[Value] = [delivery.tenant, delivery.conversation, delivery.entry, record]
     # Only what agents ask for has a ledger.
     told = delivery.id if delivery.direction is Direction.OUTBOUND else ""
     match settled.settlement:
+        case Done() if settled.sign is Sign.WELL and not told:
+            return [*head, "well"]
         case Done(receipt=receipt, degraded=degraded):
-            return [*head, "done", *tail, receipt, degraded, "", "", told]
+            return [*head, "done", settled.sign, receipt, degraded, "", "", told]
         case Again(delay_s=delay_s, counts=counts, uncertain=uncertain):
             # A float of seconds would lose the sub-second part in Redis's integer arithmetic.
             delay_ms = round(delay_s * 1000)
-            return [*head, "again", *tail, delay_ms, int(counts), int(uncertain), "", told]
+            tail: list[Value] = [delay_ms, int(counts), int(uncertain), "", told]
+            return [*head, "again", settled.sign, *tail]
         case Dead(reason=reason, detail=detail, uncertain=uncertain):
             in_doubt = delivery.uncertain or uncertain
             died = [reason.value, detail, delivery.attempt, int(in_doubt)]
-            return [*head, "dead", *tail, *died, told]
+            return [*head, "dead", settled.sign, *died, told]
 
 
 def check_lease(answer: list[Any], lease: Lease) -> None:
@@ -138,8 +149,15 @@ def check_lease(answer: list[Any], lease: Lease) -> None:
         raise LeaseLostError(f"shard {lease.shard.number} ({lease.role}) has another owner")
 
 
-def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
-    tenant, conversation, entry, attempts, uncertain, delivery_id, payload = fields
+def _delivery(
+    tenant: bytes,
+    conversation: bytes,
+    entry: bytes,
+    delivery_id: bytes,
+    payload: bytes,
+    attempts: bytes,
+    direction: Direction,
+) -> Delivery:
     entry_text = entry.decode()
     return Delivery(
         id=DeliveryId(delivery_id.decode()),
@@ -147,8 +165,8 @@ def _delivery(fields: list[bytes], direction: Direction) -> Delivery:
         direction=direction,
         conversation=ConversationId(conversation.decode()),
         payload=payload,
-        attempt=int(attempts) + 1,
-        uncertain=uncertain == b"1",
+        attempt=int(attempts.rstrip(b"?")) + 1,
+        uncertain=attempts.endswith(b"?"),
         accepted_at_ms=int(entry_text.partition("-")[0]),
         entry=entry_text,
     )

@@ -80,9 +80,8 @@ def read_taken(answer: list[Any], lease: Lease) -> Taken:
     check_lease(answer, lease)
     due_in_ms, count = answer[1], answer[2]
     end = _HEAD + _WIDTH * count
-    fields = iter(answer[_HEAD:end])
     return Taken(
-        deliveries=[_delivery(*each, lease.direction) for each in zip(*[fields] * _WIDTH, strict=True)],
+        deliveries=_deliveries(answer[_HEAD:end], lease.direction),
         endpoints=_endpoints(answer[end:]),
         due_in_s=None if due_in_ms < 0 else due_in_ms / 1000,
     )
@@ -149,27 +148,24 @@ def check_lease(answer: list[Any], lease: Lease) -> None:
         raise LeaseLostError(f"shard {lease.shard.number} ({lease.role}) has another owner")
 
 
-def _delivery(
-    tenant: bytes,
-    conversation: bytes,
-    entry: bytes,
-    delivery_id: bytes,
-    payload: bytes,
-    attempts: bytes,
-    direction: Direction,
-) -> Delivery:
-    entry_text = entry.decode()
-    return Delivery(
-        id=DeliveryId(delivery_id.decode()),
-        tenant=TenantId(tenant.decode()),
-        direction=direction,
-        conversation=ConversationId(conversation.decode()),
-        payload=payload,
-        attempt=int(attempts.rstrip(b"?")) + 1,
-        uncertain=attempts.endswith(b"?"),
-        accepted_at_ms=int(entry_text.partition("-")[0]),
-        entry=entry_text,
-    )
+def _deliveries(fields: list[bytes], direction: Direction) -> list[Delivery]:
+    each = iter(fields)
+    return [
+        Delivery(
+            id=DeliveryId(delivery_id.decode()),
+            tenant=TenantId(tenant.decode()),
+            direction=direction,
+            conversation=ConversationId(conversation.decode()),
+            payload=payload,
+            attempt=int(attempts.rstrip(b"?")) + 1,
+            uncertain=attempts.endswith(b"?"),
+            accepted_at_ms=int(entry.partition(b"-")[0]),
+            entry=entry.decode(),
+        )
+        for tenant, conversation, entry, delivery_id, payload, attempts in zip(
+            *[each] * _WIDTH, strict=True
+        )
+    ]
 
 
 def _endpoints(profiles: list[bytes]) -> dict[TenantId, Endpoint]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -55,18 +56,28 @@ def test_new_ids_are_unlike_each_other_and_hold_no_dot() -> None:
     assert [] == [each for each in ids if not re.fullmatch(r"(dlv|msg)_[0-9a-f]{24}", each)]
 
 
+_FORKS = """
+import os
+from gateway.core.ids import new_delivery_id
+
+made = [new_delivery_id()]
+ours, theirs = os.pipe()
+if os.fork() == 0:
+    os.write(theirs, new_delivery_id().encode())
+    os._exit(0)
+os.wait()
+made += [new_delivery_id() for _ in range(1000)]
+print(os.read(ours, 100).decode(), *made)
+"""
+
+
 def test_a_forked_process_makes_other_ids_than_its_parent() -> None:
     """Both go on from the same memory, where ids lie ready."""
-    new_delivery_id()
-    ours, theirs = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.write(theirs, new_delivery_id().encode())
-        os._exit(0)
-    os.waitpid(child, 0)
-    of_child = os.read(ours, 100).decode()
-    os.close(ours)
-    os.close(theirs)
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", _FORKS], capture_output=True, text=True, check=True
+    )
+    of_child, *of_parent = done.stdout.split()
 
     assert re.fullmatch(r"dlv_[0-9a-f]{24}", of_child)
-    assert of_child not in {new_delivery_id() for _ in range(1000)}
+    assert 1001 == len(of_parent)
+    assert of_child not in of_parent

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -19,11 +18,12 @@ from gateway.core.decisions import Decision, Dropped, Routed
 from gateway.core.deliveries import Direction, NewDelivery, Receipt
 from gateway.core.errors import QueueFullError
 from gateway.core.events import RECOVERED, EventKind, InboundEvent, Installation
-from gateway.core.ids import ConversationId, Platform, TenantId, WorkspaceId, new_delivery_id
+from gateway.core.ids import ConversationId, TenantId, WorkspaceId, new_delivery_id
 from gateway.core.tenants import Binding
 from gateway.memory import memory_of_dropped, memory_of_routed
 from gateway.store.deliveries import Commit, DeliveryStore
-from gateway.store.premises import Premise, Recalled
+from gateway.store.premises import Premise
+from gateway.store.tenants import TenantLookup
 from gateway.telemetry.logs import wide_event
 from gateway.telemetry.metrics import Metrics
 from routing.pipeline import decide, route
@@ -33,18 +33,6 @@ Enrich = Callable[[Binding, InboundEvent], Awaitable[InboundEvent]]
 """Add what an event lacks of its sender. Never raises, and is soon done: an ack waits for it."""
 NoteHeard = Callable[[TenantId, ConversationRef, WorkspaceId], Awaitable[None]]
 """Note in which workspace of an organisation a conversation was heard of. Raises StoreError."""
-
-
-class Bindings(Protocol):
-    """Whose workspaces are."""
-
-    async def resolve(
-        self, platform: Platform, candidates: Sequence[WorkspaceId]
-    ) -> Binding | None:
-        """Find the binding of the first candidate that is bound. Raises StoreError (law 9)."""
-
-    def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
-        """Give the binding that was last found, for a commit that checks that it still stands."""
 
 
 class Turns:
@@ -102,14 +90,14 @@ class Ingress:
 
     def __init__(
         self,
-        bindings: Bindings,
+        lookup: TenantLookup,
         store: DeliveryStore,
         encode: Encode,
         metrics: Metrics,
         enrich: Enrich | None = None,
         note_heard: NoteHeard | None = None,
     ) -> None:
-        self._bindings = bindings
+        self._lookup = lookup
         self._store = store
         self._encode = encode
         self._metrics = metrics
@@ -132,7 +120,7 @@ class Ingress:
 
     async def _decide_and_commit(self, event: InboundEvent) -> tuple[Decision, Receipt | None]:
         ref = event.conversation
-        if (recalled := self._bindings.recall(ref.platform, ref.workspace)) is not None:
+        if (recalled := self._lookup.recall(ref.platform, ref.workspace)) is not None:
             decision = await route(event, recalled.binding)
             # Whatever else is done with an event leaves no commit that would check the binding.
             if isinstance(decision, Routed):
@@ -140,7 +128,7 @@ class Ingress:
                 receipt = await self._commit_routed(routed, recalled.premise)
                 if receipt is not Receipt.MOVED:
                     return decision, receipt
-        decision = await decide(event, self._bindings.resolve)
+        decision = await decide(event, self._lookup.resolve)
         return decision, await self._commit(event, decision)
 
     async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:

@@ -32,7 +32,7 @@ class Recalled(msgspec.Struct, frozen=True):
 class Recollection:
     """The bindings that were read last, by their keys."""
 
-    def __init__(self, most: int = MOST_REMEMBERED) -> None:
+    def __init__(self, most: int) -> None:
         self._most = most
         self._known: dict[str, Recalled] = {}
 

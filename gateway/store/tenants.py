@@ -37,7 +37,7 @@ from gateway.store.keys import (
     mark_beside,
     shard_of,
 )
-from gateway.store.premises import Recalled, Recollection
+from gateway.store.premises import MOST_REMEMBERED, Recalled, Recollection
 
 _BINDING = "b"
 _CREDENTIAL = "c"
@@ -76,7 +76,8 @@ class TenantLookup:
         self._pepper = pepper
         self._shards = shards
         self._confirmation = confirmation
-        self._recollection = Recollection()
+        # On a cluster no commit could check it: the key is on another node than its own.
+        self._recollection = Recollection(MOST_REMEMBERED if isinstance(client, Server) else 0)
         self._bind = Script(client, "bind", confirmation)
         self._admit = Script(client, "admit", confirmation)
         self._dismiss = Script(client, "dismiss", confirmation)
@@ -104,12 +105,7 @@ class TenantLookup:
         return None
 
     def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
-        """Give the binding that `resolve` last found for a workspace, for a commit that checks it.
-
-        None on a cluster, where no commit could: the key is on another node than its own.
-        """
-        if not isinstance(self._client, Server):
-            return None
+        """Give the binding that `resolve` last found for a workspace, for a commit that checks it."""
         return self._recollection.at(self._pepper.workspace(platform, workspace))
 
     async def bound_workspace(

@@ -122,24 +122,27 @@ class Ingress:
         ref = event.conversation
         if (recalled := self._lookup.recall(ref.platform, ref.workspace)) is not None:
             decision = await route(event, recalled.binding)
-            # Whatever else is done with an event leaves no commit that would check the binding.
-            if isinstance(decision, Routed):
-                routed = await self._enriched(decision)
-                receipt = await self._commit_routed(routed, recalled.premise)
-                if receipt is not Receipt.MOVED:
-                    return decision, receipt
+            receipt = await self._commit(event, decision, recalled.premise)
+            if receipt is not Receipt.MOVED:
+                return decision, receipt
         decision = await decide(event, self._lookup.resolve)
         return decision, await self._commit(event, decision)
 
-    async def _commit(self, event: InboundEvent, decision: Decision) -> Receipt | None:
+    async def _commit(
+        self, event: InboundEvent, decision: Decision, premise: Premise | None = None
+    ) -> Receipt | None:
         match decision:
             case Dropped():
-                memory = memory_of_dropped(event, decision)
-                await self._store.record(_dropped_record(event, decision), memory)
-                return None
+                record, memory = (
+                    _dropped_record(event, decision),
+                    memory_of_dropped(event, decision),
+                )
+                return None if await self._store.drop(record, memory, premise) else Receipt.MOVED
             case Routed():
+                # Unchecked as yet, a binding that was recalled is of the event's own workspace, of
+                # which nothing is noted.
                 await self._heard(event, decision)
-                return await self._commit_routed(await self._enriched(decision))
+                return await self._commit_routed(await self._enriched(decision), premise)
 
     async def _heard(self, event: InboundEvent, routed: Routed) -> None:
         # What came by an organisation may be answered without asking the platform whose it is.
@@ -155,7 +158,7 @@ class Ingress:
         event = await self._enrich(routed.binding, routed.event)
         return routed if event is routed.event else msgspec.structs.replace(routed, event=event)
 
-    async def _commit_routed(self, routed: Routed, premise: Premise | None = None) -> Receipt:
+    async def _commit_routed(self, routed: Routed, premise: Premise | None) -> Receipt:
         # The routed event, not the one that came in: its address is in terms of the binding.
         tenant, event = routed.binding.tenant, routed.event
         delivery_id = new_delivery_id()

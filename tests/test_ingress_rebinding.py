@@ -14,7 +14,7 @@ from gateway.core.tenants import Binding, Tenant, TenantStatus
 from gateway.store.auditlog import AuditLog
 from gateway.store.connection import Client, connect, run, run_everywhere
 from gateway.store.keys import Shard
-from tests.support.door import TEAM, Door, asked, lookup_of
+from tests.support.door import TEAM, Door, asked, lookup_of, said
 from tests.support.passage import AMPLE
 from tests.support.queues import ACME, GLOBEX
 
@@ -56,6 +56,36 @@ async def test_a_known_workspace_costs_one_round_trip(client: Client) -> None:
     [stats] = await run_everywhere(client, "INFO", "commandstats")
     assert {"calls": 1} == {"calls": stats["cmdstat_evalsha"]["calls"]}
     assert [(ACME, "first"), (ACME, "second")] == await queued(door)
+
+
+async def test_what_goes_nowhere_costs_one_round_trip_too(client: Client) -> None:
+    """Most of what is said in channels is not for the agent."""
+    door = Door(client)
+    await door.bind()
+    await door.take_in(asked(1, "first"), said(2, "second"))
+    await run_everywhere(client, "CONFIG", "RESETSTAT")
+
+    await door.take_in(said(3, "third"))
+
+    [stats] = await run_everywhere(client, "INFO", "commandstats")
+    assert {"calls": 1} == {"calls": stats["cmdstat_evalsha"]["calls"]}
+    dropped = (ACME, AuditAction.EVENT_DROPPED, "not_mentioned")
+    assert [dropped, dropped] == (await outcomes(client))[1:]
+
+
+async def test_what_went_nowhere_is_remembered_for_the_new_owner_alone(client: Client) -> None:
+    """Talk of a workspace that moved must not lie with the one who had it."""
+    door = Door(client)
+    await door.bind()
+    await door.take_in(asked(1, "first"))
+    await lookup_of(client, bound(Tenant(id=GLOBEX, limits=AMPLE), 2))
+
+    await door.take_in(said(2, "second"))
+
+    assert [ACME, GLOBEX] == [tenant for tenant, _, _ in await outcomes(client)]
+    histories = await door.histories()
+    assert histories
+    assert histories == [each for each in histories if f"t:{GLOBEX}:" in each]
 
 
 async def test_a_workspace_that_moved_is_its_new_owner_s_at_once(client: Client) -> None:

@@ -30,7 +30,7 @@ from gateway.store.history import Memory, history_arguments, history_keys
 from gateway.store.keys import WAKE_CHANNEL, QueueNames, names_of_queue, shard_of
 from gateway.store.leases import Lease
 from gateway.store.ledger_changes import LedgerChange, ledger_arguments, ledger_keys, ledger_limits
-from gateway.store.premises import Premise
+from gateway.store.premises import Premise, premise_argument, premise_keys
 from gateway.store.turns import (
     SettleAnswer,
     Settled,
@@ -129,14 +129,22 @@ class DeliveryStore:
         outcome, first = await self._commit(keys, arguments, sent=wake)
         return Committed(Receipt(outcome.decode()), first.decode())
 
-    async def record(self, record: AuditRecord, memory: Memory | None = None) -> None:
-        """Store a decision that leads nowhere, and what is remembered. Raises StoreError."""
+    async def drop(
+        self, record: AuditRecord, memory: Memory | None = None, premise: Premise | None = None
+    ) -> bool:
+        """Store a decision that leads nowhere, and what is remembered all the same. False when its
+        premise does not hold, and nothing is stored. Raises StoreError.
+        """
         shard = shard_of(record.tenant, self._shards)
-        if memory is not None:
-            keys = [shard.audit, *history_keys(shard.tenant(record.tenant), memory)]
-            await self._remember(keys, [msgspec.json.encode(record), *history_arguments(memory)])
-            return
-        entry = (shard.audit, "*", "r", msgspec.json.encode(record), "o", "")
+        own = shard.tenant(record.tenant)
+        keys = [shard.audit, *history_keys(own, memory), *premise_keys(premise)]
+        args = [_JSON.encode(record), premise_argument(premise), *history_arguments(memory)]
+        return bool(await self._remember(keys, args))
+
+    async def record(self, record: AuditRecord) -> None:
+        """Store what was decided, or done, beside all queues. Raises StoreError."""
+        shard = shard_of(record.tenant, self._shards)
+        entry = (shard.audit, "*", "r", _JSON.encode(record), "o", "")
         await run_confirmed(self._client, self._confirmation, "XADD", *entry)
 
     async def take(self, lease: Lease, limit: int) -> Taken:
@@ -194,9 +202,7 @@ def _commit_keys(commit: Commit, names: QueueNames) -> list[str]:
     ]
     if commit.ledgers:
         keys += ledger_keys(names.shard, commit.tenant, commit.ledgers)
-    if commit.premise is not None:
-        keys.append(commit.premise.key)
-    return keys
+    return keys + premise_keys(commit.premise)
 
 
 def _commit_arguments(commit: Commit, names: QueueNames, channel: str) -> list[Value]:
@@ -216,7 +222,7 @@ def _commit_arguments(commit: Commit, names: QueueNames, channel: str) -> list[V
         # An agent is told to try again; only what platforms send can be dropped.
         limits.overflow if commit.direction is Direction.INBOUND else Overflow.REFUSE,
         *ledger_limits(commit.ledgers),
-        "" if commit.premise is None else commit.premise.value,
+        premise_argument(commit.premise),
         *history_arguments(commit.memory),
     ]
     if commit.ledgers:

@@ -22,6 +22,16 @@ class Premise(msgspec.Struct, frozen=True):
     value: bytes
 
 
+def premise_keys(premise: Premise | None) -> list[str]:
+    """Name the key that scripts look at; it is the last of theirs."""
+    return [] if premise is None else [premise.key]
+
+
+def premise_argument(premise: Premise | None) -> bytes:
+    """Tell scripts what must stand there."""
+    return b"" if premise is None else premise.value
+
+
 class Recalled(msgspec.Struct, frozen=True):
     """A binding as it was last read. Worth nothing without a commit that checks its premise."""
 

@@ -105,7 +105,7 @@ class TenantLookup:
         return None
 
     def recall(self, platform: Platform, workspace: WorkspaceId) -> Recalled | None:
-        """Give the binding that `resolve` last found for a workspace, for a commit that checks it."""
+        """Give the binding that `resolve` last found for a workspace, for a commit to check."""
         return self._recollection.at(self._pepper.workspace(platform, workspace))
 
     async def bound_workspace(

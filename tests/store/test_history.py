@@ -49,7 +49,7 @@ def _record(tenant: TenantId) -> AuditRecord:
 
 
 async def _overhear(queues: Queues, memory: Memory, tenant: TenantId = ACME) -> None:
-    await queues.store.record(_record(tenant), memory)
+    await queues.store.drop(_record(tenant), memory)
 
 
 async def _commit(
